@@ -1,0 +1,248 @@
+"""`python -m lottery VERB ...`: one thin sub-command for each step, every file named on the command line."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lottery import arrays, tickets
+from lottery.datasets.sources import source
+from lottery.errors import LotteryError
+from lottery.networks import Network, build
+from lottery.randomness import Seed
+from lottery.runs import ExperimentKey, Stack
+from lottery.settings import Pruning, Training
+
+Arguments = argparse.Namespace
+Verb = Callable[[Arguments], None]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb. Returns the exit status: 0, or 1 after an error told in one line."""
+    parser = make_parser()
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    try:
+        chosen.run(chosen)
+    except LotteryError as error:
+        if chosen.debug:
+            raise
+        print(f"lottery {chosen.verb}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lottery", description=__doc__)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(run: Verb, name: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=run.__doc__, description=run.__doc__)
+        added.set_defaults(run=run)
+        return added
+
+    def with_network(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--key", type=ExperimentKey.model_validate_json, required=True, help="experiment, seed, dataset")
+        added.add_argument("--network", required=True)
+        added.add_argument("--stack", type=Stack.parse, required=True, metavar="rFIRST-LAST", help="replicates")
+
+    def with_place(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--arm", required=True)
+        added.add_argument("--level", type=int, required=True)
+
+    added = verb(prepare_dataset, "prepare-dataset")
+    added.add_argument("--dataset", required=True)
+    added.add_argument("--raw", type=Path, required=True, help="folder of the raw files")
+    added.add_argument("--output", type=Path, required=True)
+
+    added = verb(initialize, "initialize")
+    with_network(added)
+    added.add_argument("--level", type=int, default=0)
+    added.add_argument("--start", type=Path, required=True, help="to write: initial weights")
+
+    added = verb(train, "train")
+    with_network(added)
+    with_place(added)
+    added.add_argument("--draws", type=int, default=1)
+    added.add_argument("--recipe", type=Training.model_validate_json, required=True)
+    added.add_argument("--threads", type=int, default=1)
+    for name in ("dataset", "start", "trained", "history", "summary"):
+        added.add_argument(f"--{name}", type=Path, required=True)
+    added.add_argument("--mask", type=Path)
+
+    added = verb(prune, "prune")
+    with_network(added)
+    with_place(added)
+    added.add_argument("--pruning", type=Pruning.model_validate_json, required=True)
+    added.add_argument("--trained", type=Path, required=True, help="weights to score")
+    added.add_argument("--survivors", type=Path, help="mask that the new one lies within")
+    added.add_argument("--mask", type=Path, required=True, help="to write")
+
+    added = verb(rewind, "rewind")
+    added.add_argument("--checkpoint", type=Path, required=True)
+    added.add_argument("--mask", type=Path, required=True)
+    added.add_argument("--start", type=Path, required=True, help="to write")
+
+    added = verb(reinitialize, "reinitialize")
+    with_network(added)
+    added.add_argument("--level", type=int, required=True)
+    added.add_argument("--draws", type=int, required=True)
+    added.add_argument("--ticket", type=Path, required=True, help="mask of the ticket")
+    added.add_argument("--mask", type=Path, required=True, help="to write: the ticket's mask for every draw")
+    added.add_argument("--start", type=Path, required=True, help="to write")
+
+    added = verb(randomize_mask, "randomize-mask")
+    with_network(added)
+    added.add_argument("--level", type=int, required=True)
+    added.add_argument("--draws", type=int, required=True)
+    added.add_argument("--ticket", type=Path, required=True, help="mask to imitate")
+    added.add_argument("--checkpoint", type=Path, required=True, help="initial weights")
+    added.add_argument("--mask", type=Path, required=True, help="to write")
+    added.add_argument("--start", type=Path, required=True, help="to write")
+
+    added = verb(collect, "collect")
+    added.add_argument("--levels", type=Path, required=True, help="to write: one row for each trained network")
+    added.add_argument("--curves", type=Path, required=True, help="to write: all histories")
+    added.add_argument("folders", type=Path, nargs="+", help="folders of trained stacks")
+
+    added = verb(plot, "plot")
+    added.add_argument("--figure", required=True)
+    added.add_argument("--levels", type=Path, required=True)
+    added.add_argument("--curves", type=Path, required=True)
+    added.add_argument("--output", type=Path, required=True, nargs="+", help="pictures to write; the endings choose formats")
+
+    added = verb(judge_claims, "judge-claims")
+    added.add_argument("--levels", type=Path, required=True)
+    added.add_argument("--curves", type=Path, required=True)
+    added.add_argument("--csv", type=Path, required=True)
+    added.add_argument("--markdown", type=Path, required=True)
+    added.add_argument("--html", type=Path, required=True)
+
+    added = verb(document_settings, "document-settings")
+    added.add_argument("--schema", type=Path, required=True)
+    added.add_argument("--readme", type=Path, required=True)
+    return parser
+
+
+def prepare_dataset(chosen: Arguments) -> None:
+    """Verify the raw files of a dataset and write them as one file of arrays."""
+    from lottery.datasets.images import prepare
+
+    prepare(chosen.dataset, chosen.raw, chosen.output)
+
+
+def initialize(chosen: Arguments) -> None:
+    """Draw the initial weights of every replicate."""
+    network = network_of(chosen)
+    start = [
+        network.initial(seed_of(chosen, member.replicate).generator("initialisation", level=chosen.level))
+        for member in chosen.stack.members(draws=1)
+    ]
+    arrays.write_arrays(chosen.start, arrays.stack(start))
+
+
+def train(chosen: Arguments) -> None:
+    """Train a stack of networks from their starting weights."""
+    from lottery.training.job import Job, JobFiles, run_job
+
+    job = Job(
+        chosen.key, chosen.network, chosen.recipe, chosen.arm, chosen.level, chosen.stack.members(chosen.draws)
+    )
+    files = JobFiles(chosen.dataset, chosen.start, chosen.mask, chosen.trained, chosen.history, chosen.summary)
+    run_job(job, files, chosen.threads)
+
+
+def prune(chosen: Arguments) -> None:
+    """Remove the weights of smallest trained magnitude from a mask."""
+    counts = tickets.arm(chosen.arm).counts(network_of(chosen), chosen.pruning, chosen.level)
+    trained = arrays.read_arrays(chosen.trained)
+    survivors = arrays.read_arrays(chosen.survivors) if chosen.survivors else None
+    masks = [
+        tickets.prune(
+            arrays.of_member(trained, member),
+            arrays.of_member(survivors, member) if survivors else None,
+            counts,
+        )
+        for member in range(len(chosen.stack.members(draws=1)))
+    ]
+    arrays.write_arrays(chosen.mask, arrays.stack(masks))
+
+
+def rewind(chosen: Arguments) -> None:
+    """Set the survivors of a mask back to a checkpoint and everything else that can be pruned to 0."""
+    start = tickets.rewind(arrays.read_arrays(chosen.checkpoint), arrays.read_arrays(chosen.mask))
+    arrays.write_arrays(chosen.start, start)
+
+
+def reinitialize(chosen: Arguments) -> None:
+    """Give a ticket's mask freshly drawn weights."""
+    network, ticket = network_of(chosen), arrays.read_arrays(chosen.ticket)
+    masks, starts = [], []
+    for member in chosen.stack.members(chosen.draws):
+        random = seed_of(chosen, member.replicate).generator(
+            "reinitialisation", level=chosen.level, draw=member.draw
+        )
+        masks.append(arrays.of_member(ticket, member.replicate - chosen.stack.first))
+        starts.append(tickets.rewind(network.initial(random), masks[-1]))
+    arrays.write_arrays(chosen.mask, arrays.stack(masks))
+    arrays.write_arrays(chosen.start, arrays.stack(starts))
+
+
+def randomize_mask(chosen: Arguments) -> None:
+    """Keep as many weights in each layer as a ticket does, at random places, and rewind them."""
+    ticket, checkpoint = arrays.read_arrays(chosen.ticket), arrays.read_arrays(chosen.checkpoint)
+    masks, starts = [], []
+    for member in chosen.stack.members(chosen.draws):
+        random = seed_of(chosen, member.replicate).generator("random mask", level=chosen.level, draw=member.draw)
+        place = member.replicate - chosen.stack.first
+        masks.append(tickets.random_mask(arrays.of_member(ticket, place), random))
+        starts.append(tickets.rewind(arrays.of_member(checkpoint, place), masks[-1]))
+    arrays.write_arrays(chosen.mask, arrays.stack(masks))
+    arrays.write_arrays(chosen.start, arrays.stack(starts))
+
+
+def collect(chosen: Arguments) -> None:
+    """Gather the results of all trainings in two tables."""
+    from lottery.analysis.tables import collect_curves, collect_levels, write_table
+
+    write_table(chosen.levels, collect_levels(chosen.folders))
+    write_table(chosen.curves, collect_curves(chosen.folders))
+
+
+def plot(chosen: Arguments) -> None:
+    """Draw one figure from the tables."""
+    from lottery.analysis.tables import read_table
+    from lottery.figures.drawing import draw
+
+    draw(chosen.figure, read_table(chosen.levels), read_table(chosen.curves), chosen.output)
+
+
+def judge_claims(chosen: Arguments) -> None:
+    """Compare the tables with the paper's claims, each with an interval and a verdict."""
+    from lottery.analysis.claims import judge
+    from lottery.analysis.claims_text import as_html, as_markdown
+    from lottery.analysis.tables import read_table, write_table
+
+    verdicts = judge(read_table(chosen.levels), read_table(chosen.curves))
+    write_table(chosen.csv, verdicts)
+    arrays.write_text(chosen.markdown, as_markdown(verdicts))
+    arrays.write_text(chosen.html, as_html(verdicts))
+
+
+def document_settings(chosen: Arguments) -> None:
+    """Write the JSON schema and the reference of all settings from their declarations."""
+    from lottery.settings_reference import readme_with_reference, schema
+
+    arrays.write_text(chosen.schema, schema())
+    arrays.write_text(chosen.readme, readme_with_reference(chosen.readme.read_text()))
+
+
+def network_of(chosen: Arguments) -> Network:
+    data = source(chosen.key.dataset)
+    return build(chosen.network, data.inputs, data.classes)
+
+
+def seed_of(chosen: Arguments, replicate: int) -> Seed:
+    return Seed(chosen.key.seed, chosen.key.experiment, replicate)

@@ -1,0 +1,33 @@
+"""Every random number of a run comes from here, keyed by what it is for and never from global state."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Purpose = Literal["split", "initialisation", "batches", "reinitialisation", "random mask"]
+
+
+@dataclass(frozen=True)
+class Seed:
+    """The part of a key that is common to one replicate: the run's root seed, the experiment, the replicate."""
+
+    root: int
+    experiment: str
+    replicate: int
+
+    def generator(self, purpose: Purpose, *, level: int = 0, draw: int = 0, epoch: int = 0) -> np.random.Generator:
+        """A generator that depends on this key alone, independent of all others."""
+        return _generator(self.root, self.experiment, self.replicate, purpose, level, draw, epoch)
+
+
+def split_generator(root: int, experiment: str) -> np.random.Generator:
+    """The generator of the validation split, one for all replicates of an experiment."""
+    return _generator(root, experiment, None, "split", 0, 0, 0)
+
+
+def _generator(*key: int | str | None) -> np.random.Generator:
+    digest = hashlib.sha256(json.dumps(key).encode()).digest()
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(int.from_bytes(digest))))

@@ -1,0 +1,163 @@
+"""What a run consists of: settings checked against the known networks, datasets and arms, and the trainings they ask for."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lottery.datasets.sources import source
+from lottery.errors import LotteryError
+from lottery.networks import Network, build, narrowed
+from lottery.pruning.allocation import Counts, dense_counts
+from lottery.settings import Experiment, Section, Settings, read_settings
+from lottery.tickets import arm
+
+DENSE = "dense"
+"""The arm of the unpruned network, at level 0."""
+
+
+class ExperimentKey(Section):
+    """What tells one experiment's random numbers and images from another's."""
+
+    experiment: str
+    seed: int
+    dataset: str
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of a stack."""
+
+    replicate: int
+    draw: int
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Replicates first, ..., last, trained by one job."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"r{self.first}-{self.last}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Stack":
+        """The stack of a folder name such as `r0-2`."""
+        first, last = text.removeprefix("r").split("-")
+        return cls(int(first), int(last))
+
+    def members(self, draws: int) -> list[Member]:
+        """All draws of the first replicate, then of the next: the order of the leading array axis."""
+        return [Member(replicate, draw) for replicate in range(self.first, self.last + 1) for draw in range(draws)]
+
+
+@dataclass(frozen=True)
+class StackTraining:
+    """One training job: a stack of an arm's networks at a level, named by its folder below `results/<run>`."""
+
+    experiment: str
+    stack: Stack
+    arm: str
+    level: int
+
+    @property
+    def folder(self) -> str:
+        return f"{self.experiment}/{self.stack}/{self.arm}/level{self.level}"
+
+
+def read_run(config: Mapping[str, Any]) -> Settings:
+    """The settings of a run, with every name in them known and every level possible.
+
+    Raises LotteryError with one line per wrong key.
+    """
+    settings = read_settings(config)
+    wrong = []
+    for name, experiment in settings.experiments.items():
+        try:
+            check(experiment)
+        except LotteryError as error:
+            wrong.append(f"config: experiments.{name}.{error}")
+    if wrong:
+        raise LotteryError("\n".join(wrong))
+    return settings
+
+
+def check(experiment: Experiment) -> None:
+    """Raise LotteryError when an experiment names something unknown or asks for a level that cannot be."""
+    network = network_of(experiment)
+    for settings in experiment.arms:
+        row = arm(settings.arm)
+        if settings.draws > 1 and not row.samples:
+            raise LotteryError(f"arms.{row.name}.draws: {row.name} does not sample, so draws must be 1")
+        deepest = max(levels_of(experiment, row.name))
+        if not row.linear and deepest > experiment.levels:
+            raise LotteryError(f"arms.{row.name}.levels: {deepest} is beyond the experiment's {experiment.levels} levels")
+        counts = [row.counts(network, experiment.pruning, level) for level in (deepest - 1, deepest)]
+        for layer, kept in counts[1].items():
+            if kept == 0 or kept == counts[0][layer] < dense_counts(network)[layer]:
+                raise LotteryError(
+                    f"arms.{row.name}.levels: level {deepest} would leave {kept} of the {counts[0][layer]} weights that"
+                    f" {layer} has one level before: too few to prune further"
+                )
+
+
+def network_of(experiment: Experiment) -> Network:
+    """The experiment's dense network."""
+    data = source(experiment.dataset)
+    return build(experiment.network, data.inputs, data.classes)
+
+
+def network_name_at(experiment: Experiment, arm_name: str, level: int) -> str:
+    """The name of the network that an arm trains at a level: a narrower one for arms without a mask."""
+    if arm_name == DENSE or arm(arm_name).mask != "none":
+        return experiment.network
+    data = source(experiment.dataset)
+    weights = sum(counts_at(experiment, arm_name, level).values())
+    return narrowed(experiment.network, data.inputs, data.classes, weights)
+
+
+def counts_at(experiment: Experiment, arm_name: str, level: int) -> Counts:
+    """Weights kept in each layer of an arm's mask at a level."""
+    network = network_of(experiment)
+    return dense_counts(network) if arm_name == DENSE else arm(arm_name).counts(network, experiment.pruning, level)
+
+
+def stacks(experiment: Experiment) -> list[Stack]:
+    """The replicates counted off in stacks of `replicates_per_job`; the last one may be smaller."""
+    size = experiment.replicates_per_job
+    return [
+        Stack(first, min(first + size, experiment.replicates) - 1) for first in range(0, experiment.replicates, size)
+    ]
+
+
+def levels_of(experiment: Experiment, arm_name: str) -> list[int]:
+    """The levels at which an arm is trained."""
+    row = arm(arm_name)
+    chosen = next(settings.levels for settings in experiment.arms if settings.arm == arm_name)
+    if chosen != "all":
+        return chosen
+    if not row.linear:
+        return list(range(1, experiment.levels + 1))
+    return list(range(1, math.ceil(1 / experiment.pruning.linear_step - 1e-9)))
+
+
+def draws_of(experiment: Experiment, arm_name: str) -> int:
+    """Samples for each ticket of an arm."""
+    return next((settings.draws for settings in experiment.arms if settings.arm == arm_name), 1)
+
+
+def trainings(settings: Settings) -> list[StackTraining]:
+    """All training jobs that the results of a run are collected from."""
+    return [
+        StackTraining(name, stack, arm_name, level)
+        for name in settings.run_experiments
+        for experiment in [settings.experiments[name]]
+        for stack in stacks(experiment)
+        for arm_name, levels in [
+            (DENSE, [0]),
+            *((chosen.arm, levels_of(experiment, chosen.arm)) for chosen in experiment.arms),
+        ]
+        for level in levels
+    ]

@@ -1,0 +1,117 @@
+"""The reference engine: PyTorch, dense arrays under a mask, one thread for each member.
+
+Sums run in the same order however many members or threads a job has, so its results are the same bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from lottery.arrays import Arrays
+from lottery.datasets.images import Images, Split
+from lottery.networks import Network
+from lottery.settings import Training
+from lottery.training.loop import Part
+
+SLICE = 1_000
+"""Images evaluated at once: large enough to be quick, small enough to stay in the cache."""
+
+
+@dataclass(frozen=True)
+class TorchImages:
+    """pixels: float32 [images, inputs]; labels: int64 [images]."""
+
+    pixels: Tensor
+    labels: Tensor
+
+    @classmethod
+    def of(cls, images: Images) -> "TorchImages":
+        return cls(torch.tensor(images.pixels), torch.tensor(images.labels))
+
+
+def resident(split: Split) -> dict[Part, TorchImages]:
+    """The images as tensors, made once and shared by all members of a job."""
+    return {
+        "train": TorchImages.of(split.train),
+        "validation": TorchImages.of(split.validation),
+        "test": TorchImages.of(split.test),
+    }
+
+
+def one_thread() -> None:
+    """Let the calling thread compute alone: how sums are split would otherwise depend on the number of cores."""
+    torch.set_num_threads(1)
+
+
+class TorchEngine:
+    """One network in training."""
+
+    def __init__(
+        self,
+        network: Network,
+        start: Mapping[str, NDArray],
+        mask: Mapping[str, NDArray] | None,
+        images: Mapping[Part, TorchImages],
+        recipe: Training,
+    ) -> None:
+        """start: float32 [*shape] for every parameter; mask: uint8 [*shape] for every weight, None for a dense network."""
+        self.network = network
+        self.images = images
+        self.weights = {name: torch.tensor(values, requires_grad=True) for name, values in start.items()}
+        self.pruned = {name: torch.tensor(kept) == 0 for name, kept in (mask or {}).items()}
+        if recipe.optimizer == "adam":
+            self.optimizer: torch.optim.Optimizer = torch.optim.Adam(
+                self.weights.values(), lr=recipe.learning_rate, fused=True
+            )
+        else:
+            self.optimizer = torch.optim.SGD(
+                self.weights.values(), lr=recipe.learning_rate, momentum=recipe.momentum, fused=True
+            )
+
+    def logits(self, pixels: Tensor) -> Tensor:
+        """The network's outputs [images, classes] before the softmax."""
+        values = pixels
+        for layer in self.network.layers:
+            values = functional.linear(values, self.weights[layer.weight_name], self.weights[layer.bias_name])
+            if layer.role != "output":
+                values = functional.relu(values)
+        return values
+
+    def advance(self, batches: NDArray) -> float:
+        pixels, labels = self.images["train"].pixels, self.images["train"].labels
+        total = torch.zeros(())
+        for batch in torch.tensor(batches):
+            loss = functional.cross_entropy(
+                self.logits(pixels.index_select(0, batch)), labels.index_select(0, batch)
+            )
+            gradients = torch.autograd.grad(loss, list(self.weights.values()))
+            for (name, weight), gradient in zip(self.weights.items(), gradients, strict=True):
+                if name in self.pruned:
+                    # A pruned weight sees no gradient, so its moments stay 0 and no update ever moves it from 0.
+                    gradient = gradient.masked_fill_(self.pruned[name], 0)
+                weight.grad = gradient
+            self.optimizer.step()
+            total += loss.detach()
+        return float(total) / len(batches)
+
+    @torch.no_grad()
+    def evaluate(self, part: Part) -> tuple[float, float]:
+        images = self.images[part]
+        loss, correct = 0.0, 0
+        for pixels, labels in zip(images.pixels.split(SLICE), images.labels.split(SLICE), strict=True):
+            logits = self.logits(pixels)
+            loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
+            correct += int((logits.argmax(dim=1) == labels).sum())
+        return loss / len(images.labels), correct / len(images.labels)
+
+    def parameters(self) -> Arrays:
+        return {name: weight.detach().numpy().copy() for name, weight in self.weights.items()}
+
+    @torch.no_grad()
+    def load(self, parameters: Arrays) -> None:
+        for name, values in parameters.items():
+            self.weights[name].copy_(torch.tensor(values))
