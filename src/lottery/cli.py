@@ -115,7 +115,6 @@ def make_parser() -> argparse.ArgumentParser:
 
     added = verb(judge_claims, "judge-claims")
     added.add_argument("--levels", type=Path, required=True)
-    added.add_argument("--curves", type=Path, required=True)
     added.add_argument("--csv", type=Path, required=True)
     added.add_argument("--markdown", type=Path, required=True)
     added.add_argument("--html", type=Path, required=True)
@@ -225,7 +224,7 @@ def judge_claims(chosen: Arguments) -> None:
     from lottery.analysis.claims_text import as_html, as_markdown
     from lottery.analysis.tables import read_table, write_table
 
-    verdicts = judge(read_table(chosen.levels), read_table(chosen.curves))
+    verdicts = judge(read_table(chosen.levels))
     write_table(chosen.csv, verdicts)
     arrays.write_text(chosen.markdown, as_markdown(verdicts))
     arrays.write_text(chosen.html, as_html(verdicts))

@@ -1,0 +1,68 @@
+"""The table of claims for reading: Markdown beside the tables, HTML for the report."""
+
+import pandas as pd
+
+HEADINGS = ["claim", "weights remaining", "paper", "ours (95% interval)", "n", "verdict", "holds if", "note"]
+
+INTRODUCTION = (
+    "Each line compares a statement of Frankle & Carbin (ICLR 2019) with this run. `ours` is the mean over n paired"
+    " replicates (of ratios the geometric mean) with its 95% interval (Student's t). A claim is replicated when the"
+    " whole interval lies where the claim holds, not replicated when it lies outside altogether, inconclusive otherwise."
+)
+
+
+def as_markdown(claims: pd.DataFrame) -> str:
+    """The claims as a page of Markdown."""
+    return f"# Claims\n\n{INTRODUCTION}\n\n{for_reading(claims).to_markdown(index=False)}\n"
+
+
+def as_html(claims: pd.DataFrame) -> str:
+    """The claims as a page of HTML, everything from the table escaped."""
+    style = (
+        "body{font:15px/1.4 sans-serif;margin:2em;max-width:75em}table{border-collapse:collapse}"
+        "td,th{padding:.35em .6em;border-bottom:1px solid #ccc;text-align:left;vertical-align:top}"
+    )
+    table = for_reading(claims).to_html(index=False, escape=True, border=0)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Claims</title><style>{style}</style>'
+        f"<h1>Claims</h1><p>{INTRODUCTION.replace('&', '&amp;').replace('`', '')}</p>{table}</html>\n"
+    )
+
+
+def for_reading(claims: pd.DataFrame) -> pd.DataFrame:
+    """The columns that a reader wants, as text."""
+    lines = [
+        {
+            "id": claim["id"],
+            "claim": claim["claim"],
+            "weights remaining": _text(100 * claim["weights_remaining"], "%"),
+            "paper": _text(claim["paper"], _unit(claim["unit"])),
+            "ours (95% interval)": _interval(claim),
+            "n": str(claim["n"]),
+            "verdict": claim["verdict"],
+            "holds if": claim["rule"],
+            "note": claim["note"] if isinstance(claim["note"], str) else "",
+        }
+        for claim in claims.to_dict("records")
+    ]
+    table = pd.DataFrame(lines, columns=["id", *HEADINGS], dtype=str)
+    if claims["experiment"].nunique() > 1:
+        table.insert(0, "experiment", claims["experiment"].to_numpy())
+    return table
+
+
+def _interval(claim: dict[str, object]) -> str:
+    unit = _unit(str(claim["unit"]))
+    if pd.isna(claim["ours"]):
+        return ""
+    if pd.isna(claim["ci_low"]):
+        return _text(claim["ours"], unit)
+    return f"{_text(claim['ours'], unit)} ({_text(claim['ci_low'])} to {_text(claim['ci_high'])})"
+
+
+def _unit(unit: str) -> str:
+    return {"ratio": "x", "points": " points"}.get(unit, "%")
+
+
+def _text(number: object, unit: str = "") -> str:
+    return "" if number is None or pd.isna(number) else f"{number:.3g}{unit}"

@@ -1,0 +1,28 @@
+"""Draws a figure of the catalog into files."""
+
+import importlib
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+
+from lottery.arrays import replacing
+from lottery.errors import LotteryError
+from lottery.figures.catalog import CATALOG
+from lottery.settings import suggest
+
+
+def draw(name: str, levels: pd.DataFrame, curves: pd.DataFrame, outputs: list[Path]) -> None:
+    """Draw the figure of this name from levels.csv and curves.csv into files, whose endings choose the format."""
+    if name not in CATALOG:
+        raise LotteryError(f"figure: unknown figure {name!r}{suggest(name, CATALOG)}")
+    mpl.use("agg")
+    from lottery.figures.style import use_style
+
+    use_style()
+    entry = CATALOG[name]
+    figure = getattr(importlib.import_module(f"lottery.figures.{entry.module}"), entry.function)(levels, curves)
+    for output in outputs:
+        undated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(output.suffix)
+        with replacing(output) as aside:
+            figure.savefig(aside, metadata=undated)

@@ -1,0 +1,75 @@
+"""Figure 3: test accuracy along training."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lottery.figures.style import SEQUENCE, WIDTH, caption, percent_axis, thousands_along
+from lottery.runs import DENSE
+
+PANELS: list[list[tuple[str, float]]] = [
+    [(DENSE, 100), ("iterative", 51.3), ("iterative", 21.1)],
+    [(DENSE, 100), ("iterative", 21.1), ("iterative", 7.0), ("iterative", 3.6), ("iterative", 1.9)],
+    [
+        (DENSE, 100),
+        ("iterative", 51.3),
+        ("iterative-reinit", 51.3),
+        ("iterative", 21.1),
+        ("iterative-reinit", 21.1),
+    ],
+]
+"""The paper's lines, panel by panel: arm and percent of weights remaining."""
+
+MARKERS = "osD^vP"
+
+
+def figure3(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+    """One row of three panels for each experiment."""
+    percents = (100 * levels["weights_remaining"]).groupby([levels[key] for key in ("experiment", "arm", "level")])
+    curves = curves.dropna(subset="test_accuracy").join(
+        percents.first().rename("percent"), on=["experiment", "arm", "level"]
+    )
+    experiments = curves["experiment"].unique()
+    figure, panels = plt.subplots(
+        len(experiments),
+        len(PANELS),
+        figsize=(WIDTH, 0.4 + 3 * len(experiments)),
+        layout="constrained",
+        squeeze=False,
+        sharey="row",
+    )
+    for row, experiment in zip(panels, experiments, strict=True):
+        table = curves[curves["experiment"] == experiment]
+        for axes, lines in zip(row, PANELS, strict=True):
+            for index, (arm, percent) in enumerate(lines):
+                draw_curve(axes, table, arm, percent, index)
+            axes.set_ylim(0.94, 0.99)
+            thousands_along(axes)
+            axes.set_xlabel("training iterations")
+            axes.legend(loc="lower right", fontsize="small")
+        percent_axis(row[0])
+        row[0].set_ylabel("test accuracy (%)")
+        row[1].set_title(experiment)
+    figure.supxlabel(caption(levels), fontsize="x-small", color="0.3")
+    return figure
+
+
+def draw_curve(axes: Axes, curves: pd.DataFrame, arm: str, percent: float, index: int) -> None:
+    """The mean over networks with a band from the least to the greatest; nothing when the size was not trained."""
+    rows = curves[(curves["arm"] == arm) & ((curves["percent"] - percent).abs() < 0.02 * percent)]
+    if rows.empty:
+        return
+    points = rows.groupby("iteration")["test_accuracy"].agg(["mean", "min", "max"])
+    reinit = arm.endswith("-reinit")
+    color = SEQUENCE[index]
+    axes.plot(
+        points.index,
+        points["mean"],
+        color=color,
+        linestyle="--" if reinit else "-",
+        marker=MARKERS[index],
+        markersize=2.5,
+        label=f"{percent:.3g}% reinit" if reinit else f"{percent:.3g}%",
+    )
+    axes.fill_between(points.index, points["min"], points["max"], color=color, alpha=0.15, linewidth=0)

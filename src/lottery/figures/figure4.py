@@ -1,0 +1,68 @@
+"""Figure 4: early stop and accuracy of tickets found by iterative and one-shot pruning, and of the same reinitialised."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lottery.figures.style import (
+    LINEAR_TICKS,
+    PAPER_TICKS,
+    WIDTH,
+    arms_in,
+    draw_arm,
+    finish,
+    percent_axis,
+    thousands,
+    weights_axis,
+)
+
+ARMS = ["iterative", "iterative-reinit", "one-shot", "one-shot-reinit"]
+
+LABELS = {
+    "early_stop_iteration": "early-stop iteration (validation)",
+    "test_accuracy_at_early_stop": "test accuracy at early stop (%)",
+    "train_accuracy_at_early_stop": "training accuracy at early stop (%)",
+    "test_accuracy_final": "test accuracy at the end (%)",
+}
+
+
+def figure4a(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+    """Early-stop iteration, test and training accuracy at early stop, all four arms, logarithmic axis."""
+    measures = ["early_stop_iteration", "test_accuracy_at_early_stop", "train_accuracy_at_early_stop"]
+    return measures_by_size(levels, ARMS, measures, log=True)
+
+
+def figure4b(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+    """Test accuracy after the last iteration, all four arms, logarithmic axis."""
+    return measures_by_size(levels, ARMS, ["test_accuracy_final"], log=True)
+
+
+def figure4c(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+    """Early-stop iteration and test accuracy at it, one-shot arms, linear axis."""
+    return measures_by_size(levels, ARMS[2:], ["early_stop_iteration", "test_accuracy_at_early_stop"], log=False)
+
+
+def measures_by_size(levels: pd.DataFrame, arms: list[str], measures: list[str], *, log: bool) -> Figure:
+    """One row of panels for each experiment, one panel for each measure, one line for each arm."""
+    levels = levels.assign(percent=100 * levels["weights_remaining"])
+    experiments = levels["experiment"].unique()
+    figure, panels = plt.subplots(
+        len(experiments),
+        len(measures),
+        figsize=(max(WIDTH * len(measures) / 3, 4.6), 0.7 + 2.5 * len(experiments)),
+        layout="constrained",
+        squeeze=False,
+    )
+    for row, experiment in zip(panels, experiments, strict=True):
+        table = levels[levels["experiment"] == experiment]
+        shown = arms_in(table, arms)
+        for axes, measure in zip(row, measures, strict=True):
+            for arm in shown:
+                draw_arm(axes, table, arm, "percent", measure)
+            percents = table.loc[table["arm"].isin(shown), "percent"]
+            weights_axis(axes, percents, PAPER_TICKS if log else LINEAR_TICKS, log=log)
+            (thousands if measure == "early_stop_iteration" else percent_axis)(axes)
+            axes.set_ylabel(LABELS[measure])
+        row[0].set_title(experiment, loc="left")
+    finish(figure, levels, panels[0][0], columns=2)
+    return figure

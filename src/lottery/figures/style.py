@@ -1,0 +1,144 @@
+"""One look for all figures: a colour, a marker and a line for each arm, told apart without colour too; axes as in the
+paper."""
+
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from lottery.runs import DENSE
+
+WIDTH = 6.75
+"""Inches: the text width of a page."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How an arm is drawn. The colours are those of Okabe and Ito, distinct for the colour-blind."""
+
+    label: str
+    color: str
+    marker: str
+    line: str
+
+
+LOOKS = {
+    "iterative": Look("winning ticket (iterative)", "#0072B2", "o", "-"),
+    "iterative-reinit": Look("random reinit (iterative)", "#E69F00", "s", "--"),
+    "one-shot": Look("winning ticket (one-shot)", "#009E73", "^", "-"),
+    "one-shot-reinit": Look("random reinit (one-shot)", "#D55E00", "v", "--"),
+    "random": Look("random sparse network", "#CC79A7", "D", ":"),
+    "small-dense": Look("small dense network", "#000000", "P", "-."),
+}
+
+SEQUENCE = ["#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00"]
+"""Colours of lines that are not arms."""
+
+PAPER_TICKS = [100, 51.3, 26.3, 13.5, 7.0, 3.6, 1.9, 1.0, 0.5, 0.3]
+"""Percent of weights remaining that Figures 1 and 4 of the paper print."""
+
+LINEAR_TICKS = [100, 87.5, 75.0, 62.6, 50.1, 37.6, 25.1, 12.7]
+"""The same for Figure 4c."""
+
+
+def use_style() -> None:
+    """Set seaborn's and matplotlib's defaults for all that is drawn afterwards; equal figures give equal bytes."""
+    sns.set_theme(context="paper", style="whitegrid", font_scale=0.9)
+    mpl.rcParams |= {
+        "svg.hashsalt": "lottery",
+        "svg.fonttype": "none",
+        "pdf.fonttype": 42,
+        "savefig.dpi": 200,
+        "lines.linewidth": 1.3,
+        "lines.markersize": 4,
+        "grid.linewidth": 0.5,
+        "legend.frameon": False,
+    }
+
+
+def with_dense(levels: pd.DataFrame, arm: str) -> pd.DataFrame:
+    """An arm's rows after those of the dense network, where every line of the paper begins."""
+    arms = [arm, f"{arm}-linear"] if arm == "one-shot" else [arm]
+    if arm == "one-shot-reinit":
+        arms.append("one-shot-linear-reinit")
+    return levels[levels["arm"].isin([DENSE, *arms])]
+
+
+def draw_arm(axes: Axes, levels: pd.DataFrame, arm: str, x: str, y: str) -> None:
+    """A line through the means of an arm, with bars from the least to the greatest network, as the paper draws."""
+    look = LOOKS[arm]
+    points = with_dense(levels, arm).groupby("weights_remaining")[[x, y]].agg(["mean", "min", "max"]).sort_index()
+    mean = points[y]["mean"]
+    axes.errorbar(
+        points[x]["mean"],
+        mean,
+        yerr=[mean - points[y]["min"], points[y]["max"] - mean],
+        label=look.label,
+        color=look.color,
+        marker=look.marker,
+        linestyle=look.line,
+        capsize=2,
+        elinewidth=0.8,
+    )
+
+
+def arms_in(levels: pd.DataFrame, arms: list[str]) -> list[str]:
+    """Those of the arms that the table holds, in the order given."""
+    return [arm for arm in arms if len(with_dense(levels, arm)["arm"].unique()) > 1]
+
+
+def weights_axis(axes: Axes, percents: pd.Series, ticks: list[float], *, log: bool = True) -> None:
+    """Percent of weights remaining, falling to the right, with the paper's ticks as far as the data reach."""
+    if log:
+        axes.set_xscale("log")
+    least = percents.min()
+    shown = [tick for tick in ticks if tick >= 0.93 * least]
+    axes.xaxis.set_major_locator(FixedLocator(shown))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value == 100 else f"{value:.1f}"))
+    axes.tick_params(axis="x", labelrotation=60 if log else 0, labelsize="small")
+    axes.set_xlim(*((115, 0.87 * least) if log else (104, least - 4)))
+    axes.set_xlabel("weights remaining (%)")
+
+
+IN_THOUSANDS = FuncFormatter(lambda value, _: f"{value / 1000:g}K" if value else "0")
+
+
+def thousands(axes: Axes) -> None:
+    """Iterations on the vertical axis, from 0, in thousands."""
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(IN_THOUSANDS)
+
+
+def thousands_along(axes: Axes) -> None:
+    """Iterations on the horizontal axis, from 0, in thousands."""
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_formatter(IN_THOUSANDS)
+
+
+def percent_axis(axes: Axes) -> None:
+    """Accuracies (fractions) on the vertical axis, in percent."""
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}"))
+
+
+def finish(figure: Figure, levels: pd.DataFrame, axes: Axes, *, columns: int) -> None:
+    """The legend of one panel above all, and below how many networks stand behind a point."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns)
+    figure.supxlabel(caption(levels), fontsize="x-small", color="0.3")
+
+
+def caption(levels: pd.DataFrame) -> str:
+    """What a point and its bar are, with n."""
+    replicates = levels["replicate"].nunique()
+    draws = int(levels["draw"].max()) + 1
+    more = f" ({replicates * draws} networks where {draws} are drawn for each ticket)" if draws > 1 else ""
+    length = int(levels["iterations"].max())
+    return (
+        f"Points: mean of n = {replicates} replicates{more}, {length:,} iterations each."
+        " Bars: least and greatest network."
+    )

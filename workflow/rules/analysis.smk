@@ -1,0 +1,68 @@
+# Tables, and what they say about the paper's claims.
+
+
+rule collect:
+    message:
+        "Collect the results of all trainings in two tables"
+    input:
+        summaries=trained_stacks("summary.json"),
+        histories=trained_stacks("history.csv"),
+        code=modules("arrays.py", "analysis/tables.py"),
+    output:
+        levels=report(
+            "<results>/tables/levels.csv",
+            caption="../report/levels.rst",
+            category="Tables",
+            labels={"table": "levels"},
+        ),
+        curves="<results>/tables/curves.csv",
+    log:
+        "<logs>/collect.log",
+    benchmark:
+        "<benchmarks>/collect.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        folders=lambda wildcards, input: [str(Path(summary).parent) for summary in input.summaries],
+    shell:
+        "python -m lottery collect --levels {output.levels} --curves {output.curves} {params.folders:q}"
+        " > {log} 2>&1"
+
+
+rule judge_claims:
+    message:
+        "Judge the paper's claims"
+    input:
+        levels=rules.collect.output.levels,
+        code=modules("arrays.py", "analysis"),
+    output:
+        csv=report(
+            "<results>/tables/claims.csv",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"claims": "as a table for programs"},
+        ),
+        markdown="<results>/tables/claims.md",
+        html=report(
+            "<results>/tables/claims.html",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"claims": "for reading"},
+        ),
+    log:
+        "<logs>/judge_claims.log",
+    benchmark:
+        "<benchmarks>/judge_claims.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python -m lottery judge-claims --levels {input.levels} --csv {output.csv} --markdown {output.markdown}"
+        " --html {output.html} > {log} 2>&1"

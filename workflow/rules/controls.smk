@@ -1,0 +1,120 @@
+# Controls: each differs from the ticket in exactly one thing.
+
+
+rule reinitialize:
+    message:
+        "Reinitialise: {wildcards.arm} at level {wildcards.level}, the ticket's mask with fresh weights:"
+        " {wildcards.experiment}, replicates {wildcards.stack}"
+    input:
+        ticket=ticket_mask,
+        code=STARTING_CODE,
+    output:
+        mask="<results>/{experiment}/{stack}/{arm}/level{level}/mask.safetensors",
+        start="<results>/{experiment}/{stack}/{arm}/level{level}/start.safetensors",
+    log:
+        "<logs>/reinitialize/{experiment}.{stack}.{arm}.level{level}.log",
+    benchmark:
+        "<benchmarks>/reinitialize/{experiment}.{stack}.{arm}.level{level}.tsv"
+    wildcard_constraints:
+        arm=arms_where(lambda arm: arm.start == "reinitialised"),
+    conda:
+        "../../envs/training.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        key=key,
+        network=network,
+        draws=draws,
+    shell:
+        "python -m lottery reinitialize --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
+        " --level {wildcards.level} --draws {params.draws} --ticket {input.ticket}"
+        " --mask {output.mask} --start {output.start} > {log} 2>&1"
+
+
+rule randomize_mask:
+    message:
+        "Place as many weights at random: {wildcards.arm} at level {wildcards.level}:"
+        " {wildcards.experiment}, replicates {wildcards.stack}"
+    input:
+        ticket=ticket_mask,
+        checkpoint=rules.initialize.output.start,
+        code=STARTING_CODE,
+    output:
+        mask="<results>/{experiment}/{stack}/{arm}/level{level}/mask.safetensors",
+        start="<results>/{experiment}/{stack}/{arm}/level{level}/start.safetensors",
+    log:
+        "<logs>/randomize_mask/{experiment}.{stack}.{arm}.level{level}.log",
+    benchmark:
+        "<benchmarks>/randomize_mask/{experiment}.{stack}.{arm}.level{level}.tsv"
+    wildcard_constraints:
+        arm=arms_where(lambda arm: arm.mask == "random"),
+    conda:
+        "../../envs/training.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        key=key,
+        network=network,
+        draws=draws,
+    shell:
+        "python -m lottery randomize-mask --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
+        " --level {wildcards.level} --draws {params.draws} --ticket {input.ticket}"
+        " --checkpoint {input.checkpoint} --mask {output.mask} --start {output.start} > {log} 2>&1"
+
+
+rule initialize_small:
+    message:
+        "Draw initial weights of a dense network as small as level {wildcards.level}'s ticket ({params.network}):"
+        " {wildcards.experiment}, replicates {wildcards.stack}"
+    input:
+        code=STARTING_CODE,
+    output:
+        start="<results>/{experiment}/{stack}/{arm}/level{level}/start.safetensors",
+    log:
+        "<logs>/initialize_small/{experiment}.{stack}.{arm}.level{level}.log",
+    benchmark:
+        "<benchmarks>/initialize_small/{experiment}.{stack}.{arm}.level{level}.tsv"
+    wildcard_constraints:
+        arm=arms_where(lambda arm: arm.mask == "none"),
+    conda:
+        "../../envs/training.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        key=key,
+        network=network,
+    shell:
+        "python -m lottery initialize --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
+        " --level {wildcards.level} --start {output.start} > {log} 2>&1"
+
+
+use rule train_dense as train_small with:
+    message:
+        "Train a dense network as small as level {wildcards.level}'s ticket ({params.network}):"
+        " {wildcards.experiment}, replicates {wildcards.stack}"
+    input:
+        start=rules.initialize_small.output.start,
+        dataset=ancient(dataset),
+        code=TRAINING_CODE,
+    output:
+        trained="<results>/{experiment}/{stack}/{arm}/level{level}/trained.safetensors",
+        history="<results>/{experiment}/{stack}/{arm}/level{level}/history.csv",
+        summary="<results>/{experiment}/{stack}/{arm}/level{level}/summary.json",
+    log:
+        "<logs>/train_small/{experiment}.{stack}.{arm}.level{level}.log",
+    benchmark:
+        "<benchmarks>/train_small/{experiment}.{stack}.{arm}.level{level}.tsv"
+    wildcard_constraints:
+        arm=arms_where(lambda arm: arm.mask == "none"),
+    params:
+        key=key,
+        network=network,
+        recipe=recipe,
+        place=place,
+        mask="",

@@ -1,0 +1,35 @@
+# Figures: tables in, pictures out.
+
+
+rule plot:
+    message:
+        "Draw {wildcards.figure}"
+    input:
+        levels=rules.collect.output.levels,
+        curves=rules.collect.output.curves,
+        code=modules("arrays.py", "figures"),
+    output:
+        pdf="<results>/figures/{figure}.pdf",
+        svg="<results>/figures/{figure}.svg",
+        png=report(
+            "<results>/figures/{figure}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        "<logs>/plot/{figure}.log",
+    benchmark:
+        "<benchmarks>/plot/{figure}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        title=lambda wildcards: CATALOG[wildcards.figure].title,
+        caption=lambda wildcards: CATALOG[wildcards.figure].caption,
+    shell:
+        "python -m lottery plot --figure {wildcards.figure} --levels {input.levels} --curves {input.curves}"
+        " --output {output.pdf} {output.svg} {output.png} > {log} 2>&1"

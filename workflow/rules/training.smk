@@ -1,0 +1,88 @@
+# Initial weights, and training: of the dense network, and of tickets and controls from their masks.
+
+
+rule initialize:
+    message:
+        "Draw initial weights: {wildcards.experiment}, replicates {wildcards.stack}"
+    input:
+        code=STARTING_CODE,
+    output:
+        start="<results>/{experiment}/{stack}/dense/level0/start.safetensors",
+    log:
+        "<logs>/initialize/{experiment}.{stack}.log",
+    benchmark:
+        "<benchmarks>/initialize/{experiment}.{stack}.tsv"
+    conda:
+        "../../envs/training.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        key=key,
+        network=network,
+    shell:
+        "python -m lottery initialize --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
+        " --start {output.start} > {log} 2>&1"
+
+
+rule train_dense:
+    message:
+        "Train the dense network: {wildcards.experiment}, replicates {wildcards.stack}"
+    input:
+        start=rules.initialize.output.start,
+        dataset=ancient(dataset),
+        code=TRAINING_CODE,
+    output:
+        trained="<results>/{experiment}/{stack}/dense/level0/trained.safetensors",
+        history="<results>/{experiment}/{stack}/dense/level0/history.csv",
+        summary="<results>/{experiment}/{stack}/dense/level0/summary.json",
+    log:
+        "<logs>/train_dense/{experiment}.{stack}.log",
+    benchmark:
+        "<benchmarks>/train_dense/{experiment}.{stack}.tsv"
+    conda:
+        "../../envs/training.yaml"
+    threads: job_threads
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        key=key,
+        network=network,
+        recipe=recipe,
+        place="--arm dense --level 0",
+        mask="",
+    shell:
+        "python -m lottery train --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
+        " {params.place} --recipe {params.recipe:q} --threads {threads}"
+        " --dataset {input.dataset} --start {input.start} {params.mask}"
+        " --trained {output.trained} --history {output.history} --summary {output.summary} > {log} 2>&1"
+
+
+use rule train_dense as train_ticket with:
+    message:
+        "Train {wildcards.arm} at level {wildcards.level}, {params.remaining} of the weights:"
+        " {wildcards.experiment}, replicates {wildcards.stack}"
+    input:
+        mask="<results>/{experiment}/{stack}/{arm}/level{level}/mask.safetensors",
+        start="<results>/{experiment}/{stack}/{arm}/level{level}/start.safetensors",
+        dataset=ancient(dataset),
+        code=TRAINING_CODE,
+    output:
+        trained="<results>/{experiment}/{stack}/{arm}/level{level}/trained.safetensors",
+        history="<results>/{experiment}/{stack}/{arm}/level{level}/history.csv",
+        summary="<results>/{experiment}/{stack}/{arm}/level{level}/summary.json",
+    log:
+        "<logs>/train_ticket/{experiment}.{stack}.{arm}.level{level}.log",
+    benchmark:
+        "<benchmarks>/train_ticket/{experiment}.{stack}.{arm}.level{level}.tsv"
+    wildcard_constraints:
+        arm=arms_where(lambda arm: arm.mask != "none"),
+    params:
+        key=key,
+        network=network,
+        recipe=recipe,
+        place=place,
+        mask=lambda wildcards, input: f"--mask {input.mask}",
+        remaining=remaining,
