@@ -23,7 +23,7 @@ SLICE = 1_000
 
 @dataclass(frozen=True)
 class TorchImages:
-    """pixels: float32 [images, inputs]; labels: int64 [images]."""
+    """pixels: uint8 [images, inputs]; labels: int64 [images]."""
 
     pixels: Tensor
     labels: Tensor
@@ -47,6 +47,11 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+def as_inputs(pixels: Tensor) -> Tensor:
+    """What the network sees of an image: its bytes divided by 255, float32."""
+    return pixels.float().div_(255)
+
+
 class TorchEngine:
     """One network in training."""
 
@@ -62,15 +67,8 @@ class TorchEngine:
         self.network = network
         self.images = images
         self.weights = {name: torch.tensor(values, requires_grad=True) for name, values in start.items()}
-        self.pruned = {name: torch.tensor(kept) == 0 for name, kept in (mask or {}).items()}
-        if recipe.optimizer == "adam":
-            self.optimizer: torch.optim.Optimizer = torch.optim.Adam(
-                self.weights.values(), lr=recipe.learning_rate, fused=True
-            )
-        else:
-            self.optimizer = torch.optim.SGD(
-                self.weights.values(), lr=recipe.learning_rate, momentum=recipe.momentum, fused=True
-            )
+        self.mask = {name: torch.tensor(kept).float() for name, kept in (mask or {}).items()}
+        self.update = (Adam if recipe.optimizer == "adam" else Momentum)(list(self.weights.values()), recipe)
 
     def logits(self, pixels: Tensor) -> Tensor:
         """The network's outputs [images, classes] before the softmax."""
@@ -85,16 +83,14 @@ class TorchEngine:
         pixels, labels = self.images["train"].pixels, self.images["train"].labels
         total = torch.zeros(())
         for batch in torch.tensor(batches):
-            loss = functional.cross_entropy(
-                self.logits(pixels.index_select(0, batch)), labels.index_select(0, batch)
-            )
+            logits = self.logits(as_inputs(pixels.index_select(0, batch)))
+            loss = functional.cross_entropy(logits, labels.index_select(0, batch))
             gradients = torch.autograd.grad(loss, list(self.weights.values()))
-            for (name, weight), gradient in zip(self.weights.items(), gradients, strict=True):
-                if name in self.pruned:
+            for name, gradient in zip(self.weights, gradients, strict=True):
+                if name in self.mask:
                     # A pruned weight sees no gradient, so its moments stay 0 and no update ever moves it from 0.
-                    gradient = gradient.masked_fill_(self.pruned[name], 0)
-                weight.grad = gradient
-            self.optimizer.step()
+                    gradient.mul_(self.mask[name])
+            self.update(gradients)
             total += loss.detach()
         return float(total) / len(batches)
 
@@ -103,7 +99,7 @@ class TorchEngine:
         images = self.images[part]
         loss, correct = 0.0, 0
         for pixels, labels in zip(images.pixels.split(SLICE), images.labels.split(SLICE), strict=True):
-            logits = self.logits(pixels)
+            logits = self.logits(as_inputs(pixels))
             loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
             correct += int((logits.argmax(dim=1) == labels).sum())
         return loss / len(images.labels), correct / len(images.labels)
@@ -115,3 +111,63 @@ class TorchEngine:
     def load(self, parameters: Arrays) -> None:
         for name, values in parameters.items():
             self.weights[name].copy_(torch.tensor(values))
+
+
+# The optimisers call PyTorch's fused kernels themselves: the classes of torch.optim import the compiler with them, which
+# takes longer than a short training. A test compares them with those classes.
+
+
+class Adam:
+    """Adam with the usual constants (0.9, 0.999, 1e-8), in one pass over the weights."""
+
+    def __init__(self, weights: list[Tensor], recipe: Training) -> None:
+        self.weights = weights
+        self.rate = recipe.learning_rate
+        self.first = [torch.zeros_like(weight) for weight in weights]
+        self.second = [torch.zeros_like(weight) for weight in weights]
+        self.steps = [torch.zeros(()) for _ in weights]
+
+    @torch.no_grad()
+    def __call__(self, gradients: tuple[Tensor, ...]) -> None:
+        for step in self.steps:
+            step += 1
+        torch._fused_adam_(
+            self.weights,
+            list(gradients),
+            self.first,
+            self.second,
+            [],
+            self.steps,
+            lr=self.rate,
+            beta1=0.9,
+            beta2=0.999,
+            weight_decay=0.0,
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+class Momentum:
+    """Stochastic gradient descent, with momentum unless it is 0, in one pass over the weights."""
+
+    def __init__(self, weights: list[Tensor], recipe: Training) -> None:
+        self.weights = weights
+        self.rate = recipe.learning_rate
+        self.momentum = recipe.momentum
+        self.velocity = [torch.zeros_like(weight) for weight in weights]
+
+    @torch.no_grad()
+    def __call__(self, gradients: tuple[Tensor, ...]) -> None:
+        torch._fused_sgd_(
+            self.weights,
+            list(gradients),
+            self.velocity if self.momentum else [],
+            lr=self.rate,
+            momentum=self.momentum,
+            weight_decay=0.0,
+            dampening=0.0,
+            nesterov=False,
+            maximize=False,
+            is_first_step=False,
+        )
