@@ -55,9 +55,12 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray]) -> None:
 
 
 def read_arrays(path: Path) -> Arrays:
-    """Read named arrays from a safetensors file. Raises LotteryError naming the file when it cannot be read."""
+    """Read named arrays from a safetensors file, sorted by name.
+
+    Raises LotteryError naming the file when it cannot be read.
+    """
     try:
-        return load(path.read_bytes())
+        return dict(sorted(load(path.read_bytes()).items()))
     except OSError as error:
         raise LotteryError(f"{path}: cannot be read: {error.strerror}") from None
     except SafetensorError as error:

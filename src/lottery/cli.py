@@ -44,7 +44,9 @@ def make_parser() -> argparse.ArgumentParser:
         return added
 
     def with_network(added: argparse.ArgumentParser) -> None:
-        added.add_argument("--key", type=ExperimentKey.model_validate_json, required=True, help="experiment, seed, dataset")
+        added.add_argument(
+            "--key", type=ExperimentKey.model_validate_json, required=True, help="experiment, seed, dataset"
+        )
         added.add_argument("--network", required=True)
         added.add_argument("--stack", type=Stack.parse, required=True, metavar="rFIRST-LAST", help="replicates")
 
@@ -111,7 +113,9 @@ def make_parser() -> argparse.ArgumentParser:
     added.add_argument("--figure", required=True)
     added.add_argument("--levels", type=Path, required=True)
     added.add_argument("--curves", type=Path, required=True)
-    added.add_argument("--output", type=Path, required=True, nargs="+", help="pictures to write; the endings choose formats")
+    added.add_argument(
+        "--output", type=Path, required=True, nargs="+", help="pictures to write; the endings choose formats"
+    )
 
     added = verb(judge_claims, "judge-claims")
     added.add_argument("--levels", type=Path, required=True)
@@ -146,9 +150,7 @@ def train(chosen: Arguments) -> None:
     """Train a stack of networks from their starting weights."""
     from lottery.training.job import Job, JobFiles, run_job
 
-    job = Job(
-        chosen.key, chosen.network, chosen.recipe, chosen.arm, chosen.level, chosen.stack.members(chosen.draws)
-    )
+    job = Job(chosen.key, chosen.network, chosen.recipe, chosen.arm, chosen.level, chosen.stack.members(chosen.draws))
     files = JobFiles(chosen.dataset, chosen.start, chosen.mask, chosen.trained, chosen.history, chosen.summary)
     run_job(job, files, chosen.threads)
 
@@ -180,9 +182,7 @@ def reinitialize(chosen: Arguments) -> None:
     network, ticket = network_of(chosen), arrays.read_arrays(chosen.ticket)
     masks, starts = [], []
     for member in chosen.stack.members(chosen.draws):
-        random = seed_of(chosen, member.replicate).generator(
-            "reinitialisation", level=chosen.level, draw=member.draw
-        )
+        random = seed_of(chosen, member.replicate).generator("reinitialisation", level=chosen.level, draw=member.draw)
         masks.append(arrays.of_member(ticket, member.replicate - chosen.stack.first))
         starts.append(tickets.rewind(network.initial(random), masks[-1]))
     arrays.write_arrays(chosen.mask, arrays.stack(masks))

@@ -1,8 +1,9 @@
-"""Networks as lists of layers: names, shapes, weight counts, initial values. How they compute is the engines' matter."""
+"""Networks as lists of layers: names, shapes, weight counts, initial values. Engines know how they compute."""
 
 import math
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -65,7 +66,7 @@ class Network:
 
 def fully_connected(widths: list[int]) -> Network:
     """A network of dense layers `fc1`, `fc2`, ..., `output` between the given widths, inputs first."""
-    pairs = list(zip(widths[:-1], widths[1:], strict=True))
+    pairs = list(pairwise(widths))
     hidden = [Layer(f"fc{i}", "dense", *pair) for i, pair in enumerate(pairs[:-1], start=1)]
     return Network((*hidden, Layer("output", "output", *pairs[-1])))
 

@@ -1,4 +1,4 @@
-"""What a run consists of: settings checked against the known networks, datasets and arms, and the trainings they ask for."""
+"""What a run consists of: settings whose names are known, and the trainings that they ask for."""
 
 import math
 from collections.abc import Mapping
@@ -93,7 +93,9 @@ def check(experiment: Experiment) -> None:
             raise LotteryError(f"arms.{row.name}.draws: {row.name} does not sample, so draws must be 1")
         deepest = max(levels_of(experiment, row.name))
         if not row.linear and deepest > experiment.levels:
-            raise LotteryError(f"arms.{row.name}.levels: {deepest} is beyond the experiment's {experiment.levels} levels")
+            raise LotteryError(
+                f"arms.{row.name}.levels: {deepest} is beyond the experiment's {experiment.levels} levels"
+            )
         counts = [row.counts(network, experiment.pruning, level) for level in (deepest - 1, deepest)]
         for layer, kept in counts[1].items():
             if kept == 0 or kept == counts[0][layer] < dense_counts(network)[layer]:

@@ -6,7 +6,7 @@
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -26,9 +26,9 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    def canonical_json(self) -> str:
+    def canonical_json(self, exclude: Set[str] = frozenset()) -> str:
         """The section as JSON text that does not depend on the order of keys, for comparison and command lines."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return json.dumps(self.model_dump(mode="json", exclude=set(exclude)), sort_keys=True, separators=(",", ":"))
 
 
 class Training(Section):
@@ -106,9 +106,10 @@ class ArmSettings(Section):
 
     @model_validator(mode="after")
     def check_levels(self) -> Self:
-        if self.levels != "all":
-            if not self.levels or sorted(set(self.levels)) != self.levels or self.levels[0] < 1:
-                raise ValueError(f"levels {self.levels} must be whole numbers from 1 on, rising, none twice")
+        if self.levels == "all":
+            return self
+        if not self.levels or sorted(set(self.levels)) != self.levels or self.levels[0] < 1:
+            raise ValueError(f"levels {self.levels} must be whole numbers from 1 on, rising, none twice")
         return self
 
 
@@ -204,5 +205,3 @@ def suggest(name: str, known: Any) -> str:
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
-
-

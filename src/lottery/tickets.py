@@ -23,11 +23,11 @@ Start = Literal["rewound", "reinitialised", "initialised"]
 class Arm:
     """One way to obtain (mask, starting weights) at a level.
 
-    mask: `pruned step by step` removes the smallest trained magnitudes of the arm's level before; `pruned at once` those
-    of the dense network; `of another arm` is that arm's mask at the same level; `random` keeps as many weights in each
-    layer as the other arm's mask, anywhere; `none` is a dense network.
-    start: `rewound` is the mask times the initialisation; `reinitialised` the mask times a fresh sample; `initialised`
-    a fresh sample alone.
+    mask: `pruned step by step` removes the smallest trained magnitudes of the arm's level before, `pruned at once`
+    those of the dense network. `of another arm` is that arm's mask at the same level. `random` keeps as many weights
+    in each layer as the other arm's mask, anywhere. `none` is a dense network.
+    start: `rewound` is the mask times the initialisation, `reinitialised` the mask times a fresh sample,
+    `initialised` a fresh sample alone.
     of: the arm whose mask is taken or imitated.
     linear: levels are equal steps of the dense network instead of shares of what is left.
     """

@@ -2,8 +2,6 @@
 
 
 rule collect:
-    message:
-        "Collect the results of all trainings in two tables"
     input:
         summaries=trained_stacks("summary.json"),
         histories=trained_stacks("history.csv"),
@@ -28,14 +26,13 @@ rule collect:
         runtime=10,
     params:
         folders=lambda wildcards, input: [str(Path(summary).parent) for summary in input.summaries],
+    message:
+        "Collect the results of all trainings in two tables"
     shell:
-        "python -m lottery collect --levels {output.levels} --curves {output.curves} {params.folders:q}"
-        " > {log} 2>&1"
+        "python -m lottery collect --levels {output.levels} --curves {output.curves} {params.folders:q}" " > {log} 2>&1"
 
 
 rule judge_claims:
-    message:
-        "Judge the paper's claims"
     input:
         levels=rules.collect.output.levels,
         code=modules("arrays.py", "analysis"),
@@ -63,6 +60,8 @@ rule judge_claims:
     resources:
         mem_mb=1000,
         runtime=10,
+    message:
+        "Judge the paper's claims"
     shell:
         "python -m lottery judge-claims --levels {input.levels} --csv {output.csv} --markdown {output.markdown}"
         " --html {output.html} > {log} 2>&1"

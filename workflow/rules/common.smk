@@ -21,7 +21,7 @@ except LotteryError as error:
     raise WorkflowError(str(error))
 
 # The interpreter that runs Snakemake also runs the jobs, unless a conda environment is activated on top of it.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 shell.prefix(f"export PYTHONPATH={shlex.quote(str(Path(workflow.basedir) / 'src'))}; ")
 
 
@@ -78,8 +78,9 @@ def recipe(wildcards):
 
 
 def pruning(wildcards):
-    """The pruning recipe as canonical text."""
-    return experiment_of(wildcards).pruning.canonical_json()
+    """The part of the pruning recipe that an arm's masks depend on, as canonical text."""
+    recipe = experiment_of(wildcards).pruning
+    return recipe.canonical_json(exclude=set() if ARMS[wildcards.arm].linear else {"linear_step"})
 
 
 def network(wildcards):
@@ -119,16 +120,17 @@ def remaining(wildcards):
     return f"{100 * sum(counts.values()) / runs.network_of(experiment).weights:.1f}%"
 
 
-def stack_folder(wildcards, arm, level):
-    return f"<results>/{wildcards.experiment}/{wildcards.stack}/{arm}/level{level}"
+def stack_file(wildcards, arm, level, name):
+    """A file of the same stack, of another arm or level."""
+    return f"<results>/{wildcards.experiment}/{wildcards.stack}/{arm}/level{level}/{name}"
 
 
 def scored_weights(wildcards):
     """The trained weights that pruning scores: those of the level before, or the dense network's."""
     level = int(wildcards.level)
     if ARMS[wildcards.arm].mask == "pruned at once" or level == 1:
-        return stack_folder(wildcards, runs.DENSE, 0) + "/trained.safetensors"
-    return stack_folder(wildcards, wildcards.arm, level - 1) + "/trained.safetensors"
+        return stack_file(wildcards, runs.DENSE, 0, "trained.safetensors")
+    return stack_file(wildcards, wildcards.arm, level - 1, "trained.safetensors")
 
 
 def survivors(wildcards):
@@ -136,12 +138,12 @@ def survivors(wildcards):
     level = int(wildcards.level)
     if ARMS[wildcards.arm].mask == "pruned at once" or level == 1:
         return []
-    return stack_folder(wildcards, wildcards.arm, level - 1) + "/mask.safetensors"
+    return stack_file(wildcards, wildcards.arm, level - 1, "mask.safetensors")
 
 
 def ticket_mask(wildcards):
     """The mask that a control shares or imitates."""
-    return stack_folder(wildcards, ARMS[wildcards.arm].of, wildcards.level) + "/mask.safetensors"
+    return stack_file(wildcards, ARMS[wildcards.arm].of, wildcards.level, "mask.safetensors")
 
 
 def trained_stacks(filename):
@@ -151,7 +153,5 @@ def trained_stacks(filename):
 
 def figure_names():
     """The figures that the arms of this run allow."""
-    trained = {
-        arm.arm for name in SETTINGS.run_experiments for arm in SETTINGS.experiments[name].arms
-    }
+    trained = {arm.arm for name in SETTINGS.run_experiments for arm in SETTINGS.experiments[name].arms}
     return [figure.name for figure in figures_of(trained)]

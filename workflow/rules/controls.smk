@@ -2,9 +2,6 @@
 
 
 rule reinitialize:
-    message:
-        "Reinitialise: {wildcards.arm} at level {wildcards.level}, the ticket's mask with fresh weights:"
-        " {wildcards.experiment}, replicates {wildcards.stack}"
     input:
         ticket=ticket_mask,
         code=STARTING_CODE,
@@ -27,6 +24,9 @@ rule reinitialize:
         key=key,
         network=network,
         draws=draws,
+    message:
+        "Reinitialise: {wildcards.arm} at level {wildcards.level}, the ticket's mask with fresh weights:"
+        " {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
         "python -m lottery reinitialize --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
         " --level {wildcards.level} --draws {params.draws} --ticket {input.ticket}"
@@ -34,9 +34,6 @@ rule reinitialize:
 
 
 rule randomize_mask:
-    message:
-        "Place as many weights at random: {wildcards.arm} at level {wildcards.level}:"
-        " {wildcards.experiment}, replicates {wildcards.stack}"
     input:
         ticket=ticket_mask,
         checkpoint=rules.initialize.output.start,
@@ -60,6 +57,9 @@ rule randomize_mask:
         key=key,
         network=network,
         draws=draws,
+    message:
+        "Place as many weights at random: {wildcards.arm} at level {wildcards.level}:"
+        " {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
         "python -m lottery randomize-mask --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
         " --level {wildcards.level} --draws {params.draws} --ticket {input.ticket}"
@@ -67,9 +67,6 @@ rule randomize_mask:
 
 
 rule initialize_small:
-    message:
-        "Draw initial weights of a dense network as small as level {wildcards.level}'s ticket ({params.network}):"
-        " {wildcards.experiment}, replicates {wildcards.stack}"
     input:
         code=STARTING_CODE,
     output:
@@ -89,15 +86,15 @@ rule initialize_small:
     params:
         key=key,
         network=network,
+    message:
+        "Draw initial weights of a dense network as small as level {wildcards.level}'s ticket ({params.network}):"
+        " {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
         "python -m lottery initialize --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
         " --level {wildcards.level} --start {output.start} > {log} 2>&1"
 
 
 use rule train_dense as train_small with:
-    message:
-        "Train a dense network as small as level {wildcards.level}'s ticket ({params.network}):"
-        " {wildcards.experiment}, replicates {wildcards.stack}"
     input:
         start=rules.initialize_small.output.start,
         dataset=ancient(dataset),
@@ -118,3 +115,6 @@ use rule train_dense as train_small with:
         recipe=recipe,
         place=place,
         mask="",
+    message:
+        "Train a dense network as small as level {wildcards.level}'s ticket ({params.network}):"
+        " {wildcards.experiment}, replicates {wildcards.stack}"

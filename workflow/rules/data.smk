@@ -2,8 +2,6 @@
 
 
 rule prepare_dataset:
-    message:
-        "Verify and unpack the dataset {wildcards.dataset}"
     input:
         raw=raw_files,
         code=modules("datasets/idx.py", "datasets/images.py", "datasets/sources.py"),
@@ -21,6 +19,8 @@ rule prepare_dataset:
         runtime=10,
     params:
         folder=lambda wildcards: str(ROOT / source(wildcards.dataset).folder),
+    message:
+        "Verify and unpack the dataset {wildcards.dataset}"
     shell:
         "python -m lottery prepare-dataset --dataset {wildcards.dataset} --raw {params.folder:q}"
         " --output {output} > {log} 2>&1"

@@ -2,8 +2,6 @@
 
 
 rule plot:
-    message:
-        "Draw {wildcards.figure}"
     input:
         levels=rules.collect.output.levels,
         curves=rules.collect.output.curves,
@@ -30,6 +28,8 @@ rule plot:
     params:
         title=lambda wildcards: CATALOG[wildcards.figure].title,
         caption=lambda wildcards: CATALOG[wildcards.figure].caption,
+    message:
+        "Draw {wildcards.figure}"
     shell:
         "python -m lottery plot --figure {wildcards.figure} --levels {input.levels} --curves {input.curves}"
         " --output {output.pdf} {output.svg} {output.png} > {log} 2>&1"

@@ -2,9 +2,6 @@
 
 
 rule prune:
-    message:
-        "Prune {wildcards.arm} to level {wildcards.level}, {params.remaining} of the weights:"
-        " {wildcards.experiment}, replicates {wildcards.stack}"
     input:
         trained=scored_weights,
         survivors=survivors,
@@ -29,6 +26,9 @@ rule prune:
         pruning=pruning,
         survivors=lambda wildcards, input: f"--survivors {input.survivors}" if input.survivors else "",
         remaining=remaining,
+    message:
+        "Prune {wildcards.arm} to level {wildcards.level}, {params.remaining} of the weights:"
+        " {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
         "python -m lottery prune --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
         " --arm {wildcards.arm} --level {wildcards.level} --pruning {params.pruning:q}"
@@ -36,9 +36,6 @@ rule prune:
 
 
 rule rewind:
-    message:
-        "Rewind {wildcards.arm} at level {wildcards.level} to the initialisation:"
-        " {wildcards.experiment}, replicates {wildcards.stack}"
     input:
         checkpoint=rules.initialize.output.start,
         mask=rules.prune.output.mask,
@@ -57,6 +54,9 @@ rule rewind:
     resources:
         mem_mb=500,
         runtime=5,
+    message:
+        "Rewind {wildcards.arm} at level {wildcards.level} to the initialisation:"
+        " {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
         "python -m lottery rewind --checkpoint {input.checkpoint} --mask {input.mask}"
         " --start {output.start} > {log} 2>&1"

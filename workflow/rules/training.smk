@@ -2,8 +2,6 @@
 
 
 rule initialize:
-    message:
-        "Draw initial weights: {wildcards.experiment}, replicates {wildcards.stack}"
     input:
         code=STARTING_CODE,
     output:
@@ -21,14 +19,14 @@ rule initialize:
     params:
         key=key,
         network=network,
+    message:
+        "Draw initial weights: {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
         "python -m lottery initialize --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
         " --start {output.start} > {log} 2>&1"
 
 
 rule train_dense:
-    message:
-        "Train the dense network: {wildcards.experiment}, replicates {wildcards.stack}"
     input:
         start=rules.initialize.output.start,
         dataset=ancient(dataset),
@@ -53,6 +51,8 @@ rule train_dense:
         recipe=recipe,
         place="--arm dense --level 0",
         mask="",
+    message:
+        "Train the dense network: {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
         "python -m lottery train --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
         " {params.place} --recipe {params.recipe:q} --threads {threads}"
@@ -61,9 +61,6 @@ rule train_dense:
 
 
 use rule train_dense as train_ticket with:
-    message:
-        "Train {wildcards.arm} at level {wildcards.level}, {params.remaining} of the weights:"
-        " {wildcards.experiment}, replicates {wildcards.stack}"
     input:
         mask="<results>/{experiment}/{stack}/{arm}/level{level}/mask.safetensors",
         start="<results>/{experiment}/{stack}/{arm}/level{level}/start.safetensors",
@@ -86,3 +83,6 @@ use rule train_dense as train_ticket with:
         place=place,
         mask=lambda wildcards, input: f"--mask {input.mask}",
         remaining=remaining,
+    message:
+        "Train {wildcards.arm} at level {wildcards.level}, {params.remaining} of the weights:"
+        " {wildcards.experiment}, replicates {wildcards.stack}"

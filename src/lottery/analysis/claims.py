@@ -42,7 +42,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim: what the paper says (section, figure), its number, our measure in the same unit, the verdict's rule."""
+    """One claim: what the paper says and where, its number, our measure in the same unit, the verdict's rule."""
 
     id: str
     text: str
@@ -267,7 +267,7 @@ def judge(levels: pd.DataFrame) -> pd.DataFrame:
 
 def row(claim: Claim, experiment: str, comparison: Comparison) -> dict[str, object]:
     """One line of claims.csv."""
-    known = {
+    known: dict[str, object] = {
         "id": claim.id,
         "claim": f"{claim.text} ({claim.where})",
         "experiment": experiment,

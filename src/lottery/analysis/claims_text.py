@@ -1,13 +1,15 @@
 """The table of claims for reading: Markdown beside the tables, HTML for the report."""
 
+import math
+
 import pandas as pd
 
 HEADINGS = ["claim", "weights remaining", "paper", "ours (95% interval)", "n", "verdict", "holds if", "note"]
 
 INTRODUCTION = (
-    "Each line compares a statement of Frankle & Carbin (ICLR 2019) with this run. `ours` is the mean over n paired"
+    "Each line compares a statement of Frankle & Carbin (ICLR 2019) with this run. `ours` is a mean over n paired"
     " replicates (of ratios the geometric mean) with its 95% interval (Student's t). A claim is replicated when the"
-    " whole interval lies where the claim holds, not replicated when it lies outside altogether, inconclusive otherwise."
+    " whole interval lies where the claim holds, not replicated when it lies outside, inconclusive otherwise."
 )
 
 
@@ -33,36 +35,31 @@ def for_reading(claims: pd.DataFrame) -> pd.DataFrame:
     """The columns that a reader wants, as text."""
     lines = [
         {
-            "id": claim["id"],
-            "claim": claim["claim"],
-            "weights remaining": _text(100 * claim["weights_remaining"], "%"),
-            "paper": _text(claim["paper"], _unit(claim["unit"])),
-            "ours (95% interval)": _interval(claim),
-            "n": str(claim["n"]),
-            "verdict": claim["verdict"],
-            "holds if": claim["rule"],
-            "note": claim["note"] if isinstance(claim["note"], str) else "",
+            "id": claim.id,
+            "claim": claim.claim,
+            "weights remaining": _text(100 * claim.weights_remaining, "%"),
+            "paper": _text(claim.paper, _sign(claim.unit)),
+            "ours (95% interval)": _text(claim.ours, _sign(claim.unit)) + _interval(claim.ci_low, claim.ci_high),
+            "n": str(claim.n),
+            "verdict": claim.verdict,
+            "holds if": claim.rule,
+            "note": claim.note,
         }
-        for claim in claims.to_dict("records")
+        for claim in claims.fillna({"note": ""}).astype({"weights_remaining": float, "paper": float}).itertuples()
     ]
     table = pd.DataFrame(lines, columns=["id", *HEADINGS], dtype=str)
-    if claims["experiment"].nunique() > 1:
+    if len(claims["experiment"].unique()) > 1:
         table.insert(0, "experiment", claims["experiment"].to_numpy())
     return table
 
 
-def _interval(claim: dict[str, object]) -> str:
-    unit = _unit(str(claim["unit"]))
-    if pd.isna(claim["ours"]):
-        return ""
-    if pd.isna(claim["ci_low"]):
-        return _text(claim["ours"], unit)
-    return f"{_text(claim['ours'], unit)} ({_text(claim['ci_low'])} to {_text(claim['ci_high'])})"
+def _interval(low: float, high: float) -> str:
+    return "" if math.isnan(low) else f" ({_text(low)} to {_text(high)})"
 
 
-def _unit(unit: str) -> str:
+def _sign(unit: str) -> str:
     return {"ratio": "x", "points": " points"}.get(unit, "%")
 
 
-def _text(number: object, unit: str = "") -> str:
-    return "" if number is None or pd.isna(number) else f"{number:.3g}{unit}"
+def _text(number: float, sign: str = "") -> str:
+    return "" if math.isnan(number) else f"{number:.3g}{sign}"

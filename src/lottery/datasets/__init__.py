@@ -1,2 +1,3 @@
 """Datasets: raw files and their checksums (`sources`), the IDX format (`idx`), one file of arrays and its splits
-(`images`), the order of batches (`batches`)."""
+(`images`), the order of batches (`batches`).
+"""

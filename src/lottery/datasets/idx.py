@@ -17,7 +17,9 @@ def parse_idx(content: bytes, *, name: str) -> NDArray:
     `name` is used in errors. Raises LotteryError when the bytes are not exactly one such array.
     """
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UNSIGNED_BYTE:
-        raise LotteryError(f"{name}: is not an IDX file of unsigned bytes (it starts with {content[:4].hex() or 'nothing'})")
+        raise LotteryError(
+            f"{name}: is not an IDX file of unsigned bytes (it starts with {content[:4].hex() or 'nothing'})"
+        )
     dimensions = content[3]
     header = 4 + 4 * dimensions
     if len(content) < header:

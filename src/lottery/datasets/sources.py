@@ -93,5 +93,7 @@ def verified_bytes(folder: Path, file: RawFile) -> bytes:
         raise LotteryError(f"{path}: cannot be read: {reason}") from None
     found = hashlib.sha256(content).hexdigest()
     if found != file.sha256:
-        raise LotteryError(f"{path}: holds other bytes than {file.name} should: SHA-256 {found}, expected {file.sha256}")
+        raise LotteryError(
+            f"{path}: holds other bytes than {file.name} should: SHA-256 {found}, expected {file.sha256}"
+        )
     return content

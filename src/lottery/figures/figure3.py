@@ -5,7 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lottery.figures.style import SEQUENCE, WIDTH, caption, percent_axis, thousands_along
+from lottery.analysis.measures import TOLERANCE
+from lottery.figures.style import WIDTH, caption, percent_axis, thousands_along
 from lottery.runs import DENSE
 
 PANELS: list[list[tuple[str, float]]] = [
@@ -21,7 +22,9 @@ PANELS: list[list[tuple[str, float]]] = [
 ]
 """The paper's lines, panel by panel: arm and percent of weights remaining."""
 
-MARKERS = "osD^vP"
+COLORS = {100: "#000000", 51.3: "#0072B2", 21.1: "#E69F00", 7.0: "#009E73", 3.6: "#CC79A7", 1.9: "#D55E00"}
+MARKERS = {100: "o", 51.3: "s", 21.1: "D", 7.0: "^", 3.6: "v", 1.9: "P"}
+"""A size looks the same in every panel; a reinitialised one is dashed and hollow."""
 
 
 def figure3(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
@@ -42,8 +45,8 @@ def figure3(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     for row, experiment in zip(panels, experiments, strict=True):
         table = curves[curves["experiment"] == experiment]
         for axes, lines in zip(row, PANELS, strict=True):
-            for index, (arm, percent) in enumerate(lines):
-                draw_curve(axes, table, arm, percent, index)
+            for arm, percent in lines:
+                draw_curve(axes, table, arm, percent)
             axes.set_ylim(0.94, 0.99)
             thousands_along(axes)
             axes.set_xlabel("training iterations")
@@ -51,25 +54,26 @@ def figure3(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
         percent_axis(row[0])
         row[0].set_ylabel("test accuracy (%)")
         row[1].set_title(experiment)
-    figure.supxlabel(caption(levels), fontsize="x-small", color="0.3")
+    figure.supxlabel(caption(levels, "Bands"), fontsize="x-small", color="0.3")
     return figure
 
 
-def draw_curve(axes: Axes, curves: pd.DataFrame, arm: str, percent: float, index: int) -> None:
+def draw_curve(axes: Axes, curves: pd.DataFrame, arm: str, percent: float) -> None:
     """The mean over networks with a band from the least to the greatest; nothing when the size was not trained."""
-    rows = curves[(curves["arm"] == arm) & ((curves["percent"] - percent).abs() < 0.02 * percent)]
+    rows = curves[(curves["arm"] == arm) & ((curves["percent"] - percent).abs() < TOLERANCE * percent)]
     if rows.empty:
         return
     points = rows.groupby("iteration")["test_accuracy"].agg(["mean", "min", "max"])
     reinit = arm.endswith("-reinit")
-    color = SEQUENCE[index]
+    color = COLORS[percent]
     axes.plot(
         points.index,
         points["mean"],
         color=color,
         linestyle="--" if reinit else "-",
-        marker=MARKERS[index],
-        markersize=2.5,
+        marker=MARKERS[percent],
+        markersize=3,
+        markerfacecolor="white" if reinit else color,
         label=f"{percent:.3g}% reinit" if reinit else f"{percent:.3g}%",
     )
     axes.fill_between(points.index, points["min"], points["max"], color=color, alpha=0.15, linewidth=0)

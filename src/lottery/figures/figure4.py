@@ -1,4 +1,4 @@
-"""Figure 4: early stop and accuracy of tickets found by iterative and one-shot pruning, and of the same reinitialised."""
+"""Figure 4: early stop and accuracy of tickets, found by iterative and one-shot pruning, and of their controls."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -19,10 +19,10 @@ from lottery.figures.style import (
 ARMS = ["iterative", "iterative-reinit", "one-shot", "one-shot-reinit"]
 
 LABELS = {
-    "early_stop_iteration": "early-stop iteration (validation)",
-    "test_accuracy_at_early_stop": "test accuracy at early stop (%)",
-    "train_accuracy_at_early_stop": "training accuracy at early stop (%)",
-    "test_accuracy_final": "test accuracy at the end (%)",
+    "early_stop_iteration": "early-stop iteration\n(validation)",
+    "test_accuracy_at_early_stop": "test accuracy\nat early stop (%)",
+    "train_accuracy_at_early_stop": "training accuracy\nat early stop (%)",
+    "test_accuracy_final": "test accuracy\nat the end of training (%)",
 }
 
 

@@ -1,5 +1,6 @@
 """One look for all figures: a colour, a marker and a line for each arm, told apart without colour too; axes as in the
-paper."""
+paper.
+"""
 
 from dataclasses import dataclass
 
@@ -34,9 +35,6 @@ LOOKS = {
     "random": Look("random sparse network", "#CC79A7", "D", ":"),
     "small-dense": Look("small dense network", "#000000", "P", "-."),
 }
-
-SEQUENCE = ["#000000", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00"]
-"""Colours of lines that are not arms."""
 
 PAPER_TICKS = [100, 51.3, 26.3, 13.5, 7.0, 3.6, 1.9, 1.0, 0.5, 0.3]
 """Percent of weights remaining that Figures 1 and 4 of the paper print."""
@@ -76,7 +74,7 @@ def draw_arm(axes: Axes, levels: pd.DataFrame, arm: str, x: str, y: str) -> None
     axes.errorbar(
         points[x]["mean"],
         mean,
-        yerr=[mean - points[y]["min"], points[y]["max"] - mean],
+        yerr=[(mean - points[y]["min"]).clip(lower=0), (points[y]["max"] - mean).clip(lower=0)],
         label=look.label,
         color=look.color,
         marker=look.marker,
@@ -132,7 +130,7 @@ def finish(figure: Figure, levels: pd.DataFrame, axes: Axes, *, columns: int) ->
     figure.supxlabel(caption(levels), fontsize="x-small", color="0.3")
 
 
-def caption(levels: pd.DataFrame) -> str:
+def caption(levels: pd.DataFrame, spread: str = "Bars") -> str:
     """What a point and its bar are, with n."""
     replicates = levels["replicate"].nunique()
     draws = int(levels["draw"].max()) + 1
@@ -140,5 +138,5 @@ def caption(levels: pd.DataFrame) -> str:
     length = int(levels["iterations"].max())
     return (
         f"Points: mean of n = {replicates} replicates{more}, {length:,} iterations each."
-        " Bars: least and greatest network."
+        f" {spread}: least and greatest network."
     )

@@ -1,2 +1,3 @@
 """Pruning as separate questions: what scores (`criteria`), how many stay in each layer (`allocation`), which exactly
-(`selection`)."""
+(`selection`).
+"""

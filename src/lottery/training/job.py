@@ -59,7 +59,7 @@ class JobFiles:
 
 
 def run_job(job: Job, files: JobFiles, threads: int) -> None:
-    """Train all members, `threads` at a time; their results do not depend on `threads` or on who else is in the stack."""
+    """Train all members, `threads` at a time; results depend neither on `threads` nor on who else is in the stack."""
     from lottery.training import torch_engine  # torch takes seconds to import: only training pays
 
     began = time.perf_counter()
@@ -98,7 +98,9 @@ def batches_of(job: Job, member: Member, images: int) -> Batches:
     )
 
 
-def run_together(trainings: list[Iterator[int]], threads: int, progress: "Progress", prepare: Callable[[], None]) -> None:
+def run_together(
+    trainings: list[Iterator[int]], threads: int, progress: "Progress", prepare: Callable[[], None]
+) -> None:
     """Bring all trainings to their end, each stretch on whichever of `threads` threads is free.
 
     A training that is waiting has made no fewer stretches than the others, so all end at about the same time.

@@ -63,7 +63,7 @@ class TorchEngine:
         images: Mapping[Part, TorchImages],
         recipe: Training,
     ) -> None:
-        """start: float32 [*shape] for every parameter; mask: uint8 [*shape] for every weight, None for a dense network."""
+        """start: float32 [*shape] of every parameter; mask: uint8 [*shape] of every weight, None when dense."""
         self.network = network
         self.images = images
         self.weights = {name: torch.tensor(values, requires_grad=True) for name, values in start.items()}
@@ -98,8 +98,9 @@ class TorchEngine:
     def evaluate(self, part: Part) -> tuple[float, float]:
         images = self.images[part]
         loss, correct = 0.0, 0
-        for pixels, labels in zip(images.pixels.split(SLICE), images.labels.split(SLICE), strict=True):
-            logits = self.logits(as_inputs(pixels))
+        for first in range(0, len(images.labels), SLICE):
+            labels = images.labels[first : first + SLICE]
+            logits = self.logits(as_inputs(images.pixels[first : first + SLICE]))
             loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
             correct += int((logits.argmax(dim=1) == labels).sum())
         return loss / len(images.labels), correct / len(images.labels)
@@ -113,8 +114,8 @@ class TorchEngine:
             self.weights[name].copy_(torch.tensor(values))
 
 
-# The optimisers call PyTorch's fused kernels themselves: the classes of torch.optim import the compiler with them, which
-# takes longer than a short training. A test compares them with those classes.
+# The optimisers call PyTorch's fused kernels themselves: the classes of torch.optim import the compiler with them,
+# which takes longer than a short training. A test compares them with those classes.
 
 
 class Adam:

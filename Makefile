@@ -1,0 +1,43 @@
+# `make` or `make figures`: the paper's figures from tickets found on this machine. `make test`: the tests.
+# Both first create .venv from exact versions, if it is missing or older than requirements.lock.
+.DELETE_ON_ERROR:
+.PHONY: figures report test test-slow lint format lock documents
+
+PYTHON ?= python3
+READY := .venv/.ready
+SNAKEMAKE := .venv/bin/snakemake --profile workflow/profiles/local
+
+figures: $(READY)
+	$(SNAKEMAKE)
+
+report: $(READY)
+	.venv/bin/snakemake --report results/quick/report.html
+
+test: $(READY)
+	.venv/bin/pytest -m "not slow"
+
+test-slow: $(READY)
+	.venv/bin/pytest -m slow
+
+lint: $(READY)
+	.venv/bin/pytest tests/test_lint.py
+
+format: $(READY)
+	.venv/bin/ruff check --fix --quiet
+	.venv/bin/ruff format --quiet
+	.venv/bin/snakefmt Snakefile workflow
+
+# The reference of all settings and the JSON schema, from their declarations.
+documents: $(READY)
+	.venv/bin/lottery document-settings --schema workflow/schemas/config.schema.json --readme config/README.md
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --requirement requirements.lock
+	.venv/bin/pip install --quiet --no-deps --editable .
+	touch $@
+
+# New exact versions of everything named in pyproject.toml.
+lock:
+	uv pip compile --universal --python-version 3.11 --extra dev --no-annotate --no-header pyproject.toml -o requirements.lock

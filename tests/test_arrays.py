@@ -1,0 +1,61 @@
+"""Files appear whole or not at all, and damaged ones are named."""
+
+import numpy as np
+import pytest
+
+from lottery.arrays import of_member, read_arrays, replacing, stack, write_arrays
+from lottery.errors import LotteryError
+
+
+def test_round_trip_is_exact_and_repeatable(tmp_path):
+    arrays = {"b": np.array([[0.1, -0.0]], np.float32), "a": np.array([1, 0], np.uint8)}
+    write_arrays(tmp_path / "one.safetensors", arrays)
+    write_arrays(tmp_path / "two.safetensors", dict(reversed(arrays.items())))
+    again = read_arrays(tmp_path / "one.safetensors")
+    assert list(again) == ["a", "b"]
+    assert {name: (array.dtype, array.tobytes()) for name, array in again.items()} == {
+        name: (array.dtype, array.tobytes()) for name, array in arrays.items()
+    }
+    assert (tmp_path / "one.safetensors").read_bytes() == (tmp_path / "two.safetensors").read_bytes()
+
+
+def test_views_are_written_as_they_look(tmp_path):
+    view = np.arange(6, dtype=np.float32).reshape(2, 3).T
+    write_arrays(tmp_path / "view.safetensors", {"v": view})
+    assert (read_arrays(tmp_path / "view.safetensors")["v"] == view).all()
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+
+    def interrupted() -> None:
+        with replacing(path) as aside:
+            aside.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("keep", [0, 5, 100])
+def test_truncated_file_is_named(tmp_path, keep):
+    path = tmp_path / "weights.safetensors"
+    write_arrays(path, {"w": np.ones(1000, np.float32)})
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(LotteryError, match="weights.safetensors: is not a whole safetensors file"):
+        read_arrays(path)
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(LotteryError, match="absent.safetensors: cannot be read: No such file"):
+        read_arrays(tmp_path / "absent.safetensors")
+
+
+def test_stack_and_member():
+    members = [{"w": np.full((2, 3), value)} for value in (1, 2)]
+    stacked = stack(members)
+    assert stacked["w"].shape == (2, 2, 3)
+    assert (of_member(stacked, 1)["w"] == 2).all()

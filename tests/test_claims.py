@@ -1,0 +1,189 @@
+"""Claims: intervals and verdicts on made-up tables with known answers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lottery.analysis.claims import CLAIMS, COLUMNS, Range, judge
+from lottery.analysis.claims_text import as_html, as_markdown
+from lottery.analysis.measures import Comparison, NotRun
+from lottery.analysis.statistics import Estimate, mean_estimate, ratio_estimate
+from lottery.analysis.tables import LEVELS
+from lottery.networks import build
+from lottery.pruning.allocation import ladder, remaining
+from lottery.settings import Pruning
+
+LENET = build("lenet-300-100", 784, 10)
+
+
+def made_up_levels(*, tickets_win: bool, replicates: int = 3, iterations: int = 50_000) -> pd.DataFrame:
+    """A table as `collect` writes it, in which tickets behave as the paper says or just the other way round."""
+    random = np.random.default_rng(0)
+    rows = []
+
+    def add(arm: str, level: int, early_stop: float, accuracy: float, draws: int = 1) -> None:
+        counts = ladder(LENET, Pruning(), level)
+        for replicate in range(replicates):
+            for draw in range(draws):
+                noise = random.normal(0, 0.0002)
+                row = dict.fromkeys(LEVELS, 0.0) | {
+                    "experiment": "lenet-mnist",
+                    "arm": arm,
+                    "replicate": replicate,
+                    "draw": draw,
+                    "level": level,
+                    "weights": sum(counts.values()),
+                    "weights_remaining": remaining(LENET, counts),
+                    "early_stop_iteration": round(early_stop * (1 + random.normal(0, 0.01))),
+                    "test_accuracy_at_early_stop": accuracy + noise,
+                    "test_accuracy_final": accuracy + noise,
+                    "train_accuracy_at_early_stop": accuracy,
+                    "train_accuracy_final": 1.0 if tickets_win else 0.97,
+                    "dataset": "mnist",
+                    "network": "lenet-300-100",
+                    "iterations": iterations,
+                }
+                rows.append(row)
+
+    add("dense", 0, 5000, 0.979)
+    sign = 1 if tickets_win else -1
+    for level in range(1, 20):
+        # Faster and better down to 21%, from there back to the dense network's values at 3.6%, then worse.
+        gain = min(level / 7, max((15 - level) / 8, -1))
+        add("iterative", level, 5000 * (1 - 0.38 * sign * gain), 0.979 + 0.005 * sign * gain)
+        add("iterative-reinit", level, 5000 * (1 + 0.5 * sign), 0.979 - 0.004 * sign, draws=2)
+        add("one-shot", level, 5000 * (1 - 0.2 * sign), 0.979 + 0.001 * sign * (1 if level < 14 else -6))
+        add("small-dense", level, 5000, 0.979 - 0.01 * sign)
+    return pd.DataFrame(rows, columns=LEVELS)
+
+
+def verdicts(levels: pd.DataFrame) -> dict[str, str]:
+    return judge(levels).set_index("id")["verdict"].to_dict()
+
+
+def test_every_claim_is_replicated_when_tickets_behave_as_the_paper_says():
+    assert set(verdicts(made_up_levels(tickets_win=True)).values()) == {"replicated"}
+
+
+def test_no_claim_is_replicated_when_they_do_the_opposite():
+    opposite = verdicts(made_up_levels(tickets_win=False))
+    # At 3.6% the opposite world is back at the dense network's values as well, and smaller tickets exceed them.
+    assert opposite.pop("L3b") == opposite.pop("L5") == opposite.pop("A1") == "replicated"
+    assert set(opposite.values()) == {"not replicated"}, opposite
+
+
+def test_one_replicate_is_inconclusive():
+    assert set(verdicts(made_up_levels(tickets_win=True, replicates=1)).values()) == {"inconclusive"}
+
+
+def test_pure_noise_is_inconclusive_19_times_in_20():
+    levels = made_up_levels(tickets_win=True)
+    random = np.random.default_rng(1)
+    found = []
+    for _ in range(40):
+        levels["test_accuracy_at_early_stop"] = random.normal(0.98, 0.01, len(levels))
+        levels["early_stop_iteration"] = np.exp(random.normal(8, 0.3, len(levels)))
+        judged = verdicts(levels)
+        found += [judged[name] for name in ("L1a", "L1b", "L2", "L9a", "L9b", "L12")]
+    conclusive = len([verdict for verdict in found if verdict != "inconclusive"])
+    assert conclusive < 0.1 * len(found)
+
+
+def test_what_was_not_trained_is_not_run():
+    levels = made_up_levels(tickets_win=True, iterations=3000)
+    judged = judge(levels[~levels["arm"].isin(["one-shot", "small-dense"])]).set_index("id")
+    for name in ("L10", "L11", "L12", "SD", "L7a", "L7b"):
+        assert judged.loc[name, "verdict"] == "not run"
+        assert judged.loc[name, "n"] == 0
+    assert "needs 50000 iterations, this run trains 3000" in judged.loc["L7a", "note"]
+    assert "one-shot were not trained from 67.5% to 17.6%" in judged.loc["L10", "note"]
+
+
+def test_table_has_the_contracts_columns():
+    judged = judge(made_up_levels(tickets_win=True))
+    contract = "id, claim, experiment, weights_remaining, paper, ours, ci_low, ci_high, n, verdict, note"
+    assert list(judged.columns)[:11] == contract.split(", ")
+    assert list(judged.columns) == COLUMNS
+    assert len(judged) == len(CLAIMS) == len({claim.id for claim in CLAIMS})
+    assert judged.set_index("id").loc["L9a", "n"] == 3, "draws are averaged within their replicate"
+
+
+def test_numbers_of_a_claim():
+    levels = made_up_levels(tickets_win=True)
+    row = judge(levels).set_index("id").loc["L2"]
+    dense = levels[levels["arm"] == "dense"].set_index("replicate")["early_stop_iteration"]
+    ticket = levels[(levels["arm"] == "iterative") & (levels["level"] == 7)]
+    ratios = ticket.set_index("replicate")["early_stop_iteration"] / dense
+    assert row["ours"] == pytest.approx(np.exp(np.log(ratios).mean()))
+    assert row["paper"] == 0.62
+    assert row["ci_low"] < row["ours"] < row["ci_high"]
+
+
+def test_other_experiments_have_none_of_these_claims():
+    assert judge(made_up_levels(tickets_win=True).replace("mnist", "fashion-mnist")).empty
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.9, 1.1, "replicated"),
+        (0.4, 1.0, "inconclusive"),
+        (0.1, 3.0, "inconclusive"),
+        (2.5, 3.0, "not replicated"),
+        (-1.0, 0.5, "not replicated"),
+        (np.nan, np.nan, "inconclusive"),
+    ],
+)
+def test_verdict_of_a_range(low, high, verdict):
+    assert Range(above=0.5, below=2).verdict(Estimate(1, low, high, 3)) == verdict
+
+
+def test_interval_is_students():
+    # By hand: mean 2, standard deviation 1, t(0.975, 2) = 4.3027, half width 4.3027 / sqrt(3).
+    estimate = mean_estimate([1, 2, 3])
+    assert (estimate.mean, estimate.n) == (2, 3)
+    assert estimate.high - 2 == pytest.approx(2.48414, abs=1e-4)
+    assert 2 - estimate.low == pytest.approx(2.48414, abs=1e-4)
+
+
+def test_interval_covers_the_truth_95_times_in_100():
+    random = np.random.default_rng(0)
+    covered = 0
+    for _ in range(4000):
+        estimate = mean_estimate(random.normal(3, 2, 3))
+        covered += estimate.low < 3 < estimate.high
+    assert 0.94 < covered / 4000 < 0.96
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=2, max_size=6))
+@settings(deadline=None)
+def test_ratios_turned_over_give_the_interval_turned_over(ratios):
+    there, back = ratio_estimate(ratios), ratio_estimate([1 / ratio for ratio in ratios])
+    assert there.mean == pytest.approx(1 / back.mean)
+    assert there.low == pytest.approx(1 / back.high)
+
+
+def test_small_dense_counts_as_of_its_tickets_size():
+    levels = made_up_levels(tickets_win=True)
+    small = levels["arm"] == "small-dense"
+    levels.loc[small, "weights_remaining"] *= 1.09
+    assert Comparison(levels).sizes("small-dense") == Comparison(levels).sizes("iterative")
+
+
+def test_missing_size_is_not_run():
+    with pytest.raises(NotRun, match="iterative was not trained at 9.7%"):
+        Comparison(made_up_levels(tickets_win=True)).values("iterative", 9.7, "weights")
+
+
+def test_pages_for_reading():
+    judged = judge(made_up_levels(tickets_win=True, iterations=3000))
+    judged.loc[0, "claim"] = "<script>alert(1)</script>"
+    page = as_html(judged)
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    text = as_markdown(judged)
+    assert "| L2 " in text
+    assert "nan" not in text.lower()
+    assert "None" not in text

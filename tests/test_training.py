@@ -1,0 +1,271 @@
+"""Training: pruned weights stay 0, results do not depend on how jobs are cut, an independent loop agrees."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import made_up_images
+
+from lottery.arrays import read_arrays, stack, write_arrays
+from lottery.datasets.batches import shuffled_batches
+from lottery.datasets.images import Split, read_split
+from lottery.networks import build
+from lottery.randomness import Seed, split_generator
+from lottery.runs import ExperimentKey, Member
+from lottery.settings import Training
+from lottery.tickets import rewind
+from lottery.training.job import Job, JobFiles, batches_of, run_job
+from lottery.training.loop import Record, train
+from lottery.training.torch_engine import TorchEngine, one_thread, resident
+
+NETWORK = build("lenet-12-7", 20, 4)
+RECIPES = [
+    Training(learning_rate=0.01, batch_size=30, iterations=60, validation_every=20, test_every=20),
+    Training(optimizer="sgd", learning_rate=0.1, batch_size=30, iterations=60, validation_every=20, test_every=20),
+    Training(
+        optimizer="sgd",
+        momentum=0.9,
+        learning_rate=0.05,
+        batch_size=30,
+        iterations=60,
+        validation_every=20,
+        test_every=20,
+    ),
+]
+
+
+def ticket(seed: int = 0, density: float = 0.3) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """A made-up mask and the start rewound to a fresh initialisation."""
+    random = np.random.default_rng(seed)
+    mask = {
+        layer.weight_name: (random.random((layer.outputs, layer.inputs)) < density).astype(np.uint8)
+        for layer in NETWORK.layers
+    }
+    return rewind(NETWORK.initial(random), mask), mask
+
+
+def test_pruned_weights_are_0_at_every_step(small_split):
+    start, mask = ticket()
+    batches = np.random.default_rng(0).integers(300, size=(40, 30))
+    for recipe in RECIPES:
+        engine = TorchEngine(NETWORK, start, mask, resident(small_split), recipe)
+        for batch in batches:
+            engine.advance(batch[None])
+            for name, values in engine.parameters().items():
+                if name in mask:
+                    assert not values[mask[name] == 0].any()
+                    assert (values[mask[name] == 1] != start[name][mask[name] == 1]).any()
+
+
+def plain_loop(start, mask, split: Split, batches: np.ndarray, recipe: Training) -> dict[str, np.ndarray]:
+    """The same training in a few lines of plain PyTorch, with a module and torch.optim."""
+    model = torch.nn.Sequential(
+        torch.nn.Linear(20, 12), torch.nn.ReLU(), torch.nn.Linear(12, 7), torch.nn.ReLU(), torch.nn.Linear(7, 4)
+    )
+    for parameter, values in zip(model.parameters(), start.values(), strict=True):
+        parameter.data = torch.tensor(values)
+    if recipe.optimizer == "adam":
+        optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
+    else:
+        optimizer = torch.optim.SGD(model.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum)
+    for batch in batches:
+        optimizer.zero_grad()
+        images = torch.tensor(split.train.pixels[batch] / 255, dtype=torch.float32)
+        torch.nn.functional.cross_entropy(model(images), torch.tensor(split.train.labels[batch])).backward()
+        for parameter, name in zip(model.parameters(), start, strict=True):
+            if name in mask:
+                parameter.grad *= torch.tensor(mask[name])
+        optimizer.step()
+    return {name: parameter.detach().numpy() for name, parameter in zip(start, model.parameters(), strict=True)}
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: f"{recipe.optimizer}-{recipe.momentum}")
+def test_an_independent_loop_reaches_the_same_weights(small_split, recipe):
+    start, mask = ticket()
+    batches = np.random.default_rng(0).integers(300, size=(100, 30))
+    engine = TorchEngine(NETWORK, start, mask, resident(small_split), recipe)
+    engine.advance(batches)
+    expected = plain_loop(start, mask, small_split, batches, recipe)
+    for name, values in engine.parameters().items():
+        np.testing.assert_allclose(values, expected[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_the_wrong_batches_reach_other_weights(small_split):
+    """The comparison above can fail."""
+    start, mask = ticket()
+    batches = np.random.default_rng(0).integers(300, size=(100, 30))
+    engine = TorchEngine(NETWORK, start, mask, resident(small_split), RECIPES[0])
+    engine.advance(batches)
+    expected = plain_loop(start, mask, small_split, batches[::-1], RECIPES[0])
+    assert np.abs(engine.parameters()["fc1.weight"] - expected["fc1.weight"]).max() > 1e-3
+
+
+def test_evaluation_is_that_of_the_definition(small_split):
+    start, mask = ticket()
+    engine = TorchEngine(NETWORK, start, mask, resident(small_split), RECIPES[0])
+    values = small_split.test.pixels.astype(np.float64) / 255
+    for layer in NETWORK.layers:
+        values = values @ start[layer.weight_name].T.astype(np.float64) + start[layer.bias_name]
+        values = values if layer.role == "output" else np.maximum(values, 0)
+    log_sum = np.log(np.exp(values).sum(axis=1))
+    chosen = values[np.arange(len(values)), small_split.test.labels]
+    loss, accuracy = engine.evaluate("test")
+    assert loss == pytest.approx((log_sum - chosen).mean(), rel=1e-5)
+    assert accuracy == np.mean(values.argmax(axis=1) == small_split.test.labels)
+
+
+class ScriptedEngine:
+    """An engine whose losses and accuracies are given, by iteration."""
+
+    def __init__(self, losses: list[float]) -> None:
+        self.losses, self.point, self.loaded = losses, -1, None
+
+    def advance(self, batches):
+        return 0.5
+
+    def evaluate(self, part):
+        if part == "validation":
+            self.point += 1
+            return self.losses[self.point], 0.9
+        # The test set is best at the last point; it must not be what chooses.
+        at = self.point if self.loaded is None else self.loaded
+        return 0.0, at / 10 if part == "test" else at / 100
+
+    def parameters(self):
+        return {"point": self.point}
+
+    def load(self, parameters):
+        self.loaded = parameters["point"]
+
+
+def scripted(losses: list[float]) -> Record:
+    recipe = Training(iterations=100 * (len(losses) - 1), validation_every=100, test_every=200)
+    record = Record()
+    list(train(ScriptedEngine(losses), lambda first, last: None, recipe, record))
+    return record
+
+
+def test_early_stop_is_the_first_least_validation_loss():
+    record = scripted([2.3, 0.5, 0.2, 0.4, 0.2, 0.3])
+    assert record.result.early_stop_iteration == 200
+    assert record.result.validation_loss_at_early_stop == 0.2
+    assert record.result.test_accuracy_at_early_stop == 0.2
+    assert record.result.train_accuracy_at_early_stop == 0.02
+    assert record.result.test_accuracy_final == 0.5
+    assert record.trained == {"point": 5}, "training runs to its end"
+    assert [row.iteration for row in record.rows] == [0, 100, 200, 300, 400, 500]
+    assert [row.iteration for row in record.rows if not np.isnan(row.test_accuracy)] == [0, 200, 400]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """A prepared dataset of 200 training and 60 test images, 28 by 28 as its name says."""
+    random = np.random.default_rng(2)
+    train, test = (made_up_images(count, 784, 10, random) for count in (200, 60))
+    path = tmp_path_factory.mktemp("data") / "small.safetensors"
+    arrays = {
+        "train_images": train.pixels.reshape(-1, 28, 28),
+        "train_labels": train.labels.astype(np.uint8),
+        "test_images": test.pixels.reshape(-1, 28, 28),
+        "test_labels": test.labels.astype(np.uint8),
+    }
+    write_arrays(path, arrays)
+    return path
+
+
+def run_members(dataset, folder, members: list[Member], threads: int, level: int = 2) -> dict[str, bytes]:
+    """Train the given members of one arm in one job; weights and history of each, as bytes."""
+    folder.mkdir(parents=True)
+    network = build("lenet-30-10", 784, 10)
+    starts, masks = [], []
+    for member in members:
+        random = np.random.default_rng([member.replicate, member.draw])
+        masks.append(
+            {
+                layer.weight_name: (random.random((layer.outputs, layer.inputs)) < 0.3).astype(np.uint8)
+                for layer in network.layers
+            }
+        )
+        starts.append(rewind(network.initial(random), masks[-1]))
+    write_arrays(folder / "mask.safetensors", stack(masks))
+    write_arrays(folder / "start.safetensors", stack(starts))
+    recipe = Training(batch_size=30, iterations=40, validation_images=50, validation_every=10, test_every=20)
+    key = ExperimentKey(experiment="small", seed=0, dataset="mnist")
+    files = JobFiles(
+        dataset,
+        *(folder / name for name in ("start.safetensors", "mask.safetensors", "trained.safetensors")),
+        *(folder / name for name in ("history.csv", "summary.json")),
+    )
+    run_job(Job(key, "lenet-30-10", recipe, "iterative", level, members), files, threads)
+    trained = read_arrays(folder / "trained.safetensors")
+    lines = (folder / "history.csv").read_text().splitlines()[1:]
+    outcome = {}
+    for index, member in enumerate(members):
+        own = [line for line in lines if line.startswith(f"{member.replicate},{member.draw},")]
+        assert len(own) == 5
+        outcome[str(member)] = (
+            b"".join(values[index].tobytes() for values in trained.values()) + "\n".join(own).encode()
+        )
+    return outcome
+
+
+def test_results_do_not_depend_on_threads_or_companions(dataset, tmp_path):
+    members = [Member(0, 0), Member(0, 1), Member(1, 0)]
+    together = run_members(dataset, tmp_path / "together", members, threads=2)
+    assert together == run_members(dataset, tmp_path / "one thread", members, threads=1)
+    assert together == run_members(dataset, tmp_path / "three threads", members, threads=3)
+    alone = {}
+    for member in members:
+        alone |= run_members(dataset, tmp_path / f"{member}", [member], threads=1)
+    assert together == alone
+
+
+def test_summary_says_what_led_to_the_result(dataset, tmp_path):
+    run_members(dataset, tmp_path / "job", [Member(0, 0)], threads=1)
+    summary = json.loads((tmp_path / "job/summary.json").read_text())
+    assert summary["engine"] == "torch"
+    assert summary["training"]["iterations"] == 40
+    assert summary["versions"]["torch"] == torch.__version__.split("+")[0]
+    mask = read_arrays(tmp_path / "job/mask.safetensors")
+    assert summary["members"][0]["weights"] == sum(int(layer.sum()) for layer in mask.values())
+    history = list(csv.DictReader((tmp_path / "job/history.csv").open()))
+    best = min(history, key=lambda row: float(row["validation_loss"]))
+    assert summary["members"][0]["early_stop_iteration"] == int(best["iteration"])
+    assert summary["members"][0]["validation_loss_at_early_stop"] == float(best["validation_loss"])
+
+
+def test_arms_share_batches_at_a_level_and_levels_do_not():
+    def batches(arm: str, level: int, member: Member) -> bytes:
+        job = Job(
+            ExperimentKey(experiment="x", seed=0, dataset="mnist"), "lenet-300-100", Training(), arm, level, [member]
+        )
+        return batches_of(job, member, 55_000)(0, 3).tobytes()
+
+    ticket_batches = batches("iterative", 3, Member(0, 0))
+    assert batches("iterative-reinit", 3, Member(0, 2)) == ticket_batches
+    assert batches("random", 3, Member(0, 0)) == ticket_batches
+    assert batches("iterative", 4, Member(0, 0)) != ticket_batches
+    assert batches("iterative", 3, Member(1, 0)) != ticket_batches
+
+
+def test_an_error_in_one_member_ends_the_job(dataset, tmp_path, monkeypatch):
+    def broken(self, batches):
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(TorchEngine, "advance", broken)
+    with pytest.raises(RuntimeError, match="out of order"):
+        run_members(dataset, tmp_path / "job", [Member(0, 0), Member(1, 0)], threads=2)
+    assert not (tmp_path / "job/trained.safetensors").exists()
+
+
+def test_a_dense_network_learns_mnist(mnist):
+    one_thread()
+    split = read_split(mnist, 5_000, split_generator(0, "x"))
+    network, seed = build("lenet-300-100", 784, 10), Seed(0, "x", 0)
+    engine = TorchEngine(network, network.initial(seed.generator("initialisation")), None, resident(split), Training())
+    before = engine.evaluate("test")[1]
+    engine.advance(shuffled_batches(55_000, 60, lambda epoch: seed.generator("batches", epoch=epoch))(0, 300))
+    assert before < 0.25
+    assert engine.evaluate("test")[1] > 0.92
