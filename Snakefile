@@ -59,7 +59,7 @@ rule figure3:
 
 rule figure4:
     input:
-        expand("<results>/figures/figure4{part}.png", part="abc"),
+        expand("<results>/figures/figure4{part}.png", part=["a", "b", "c"]),
 
 
 rule figure4a:

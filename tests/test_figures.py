@@ -69,7 +69,7 @@ def test_lines_are_means_with_bars_from_least_to_greatest(tables):
     ticket = levels[levels["arm"].isin(["dense", "iterative"])].groupby("weights_remaining")
     values = ticket["test_accuracy_at_early_stop"].agg(["mean", "min", "max"])
     np.testing.assert_allclose(np.asarray(line.get_xdata(), float), 100 * np.asarray(values.index, float))
-    np.testing.assert_allclose(line.get_ydata(), values["mean"])
+    np.testing.assert_allclose(np.asarray(line.get_ydata(), float), values["mean"])
     segments = np.array(bars[0].get_segments(), float)
     np.testing.assert_allclose(segments[:, 0, 1], values["min"])
     np.testing.assert_allclose(segments[:, 1, 1], values["max"])
@@ -101,6 +101,13 @@ def test_a_run_draws_what_it_trained():
     assert names == ["figure3", "figure4a", "figure4b"]
     everything = ["iterative", "random", "one-shot-linear", "small-dense"]
     assert {figure.name for figure in figures_of(everything)} == set(CATALOG)
+
+
+def test_a_figure_says_what_it_needs(tables, tmp_path):
+    levels, curves = tables
+    with pytest.raises(LotteryError, match="figure4c: needs the arm one-shot or one-shot-linear"):
+        draw("figure4c", levels[levels["arm"] != "one-shot"], curves, [tmp_path / "x.png"])
+    assert not list(tmp_path.iterdir())
 
 
 def test_unknown_figure(tables, tmp_path):

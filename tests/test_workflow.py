@@ -22,7 +22,11 @@ from lottery.settings import Training
 from lottery.training.torch_engine import TorchEngine, resident
 
 SMOKE = ("--configfile", "config/smoke.yaml")
-LEVELS = ["experiment", "arm", "replicate", "draw", "level", "weights", "weights_remaining", "early_stop_iteration", "validation_loss_at_early_stop", "test_accuracy_at_early_stop", "train_accuracy_at_early_stop", "test_accuracy_final", "train_accuracy_final", "train_seconds"]
+LEVELS = [
+    *("experiment", "arm", "replicate", "draw", "level", "weights", "weights_remaining", "early_stop_iteration"),
+    *("validation_loss_at_early_stop", "test_accuracy_at_early_stop", "train_accuracy_at_early_stop"),
+    *("test_accuracy_final", "train_accuracy_final", "train_seconds"),
+]
 
 
 def overlay(workflow: Workflow, name: str, **values: object) -> tuple[str, str]:
@@ -133,7 +137,7 @@ def test_controls_differ_from_the_ticket_in_one_thing(smoke):
     found = folders(smoke)
     mask, start, _ = arrays_of(found["iterative/level3"])
     reinit_mask, reinit_start, _ = arrays_of(found["iterative-reinit/level3"])
-    random_mask, random_start, _ = arrays_of(found["random/level3"])
+    random_mask, _, _ = arrays_of(found["random/level3"])
     for parameter, ticket in mask.items():
         # Members of the control: two draws for each of the two replicates.
         assert (reinit_mask[parameter] == np.repeat(ticket, 2, axis=0)).all()
@@ -425,4 +429,5 @@ def test_a_failed_job_leaves_a_message_and_no_output(fresh):
     (fresh.folder / "resources/mnist/train-labels-idx1-ubyte.gz").write_bytes(b"not gzip")
     said = fresh("--profile", "workflow/profiles/local", *SMOKE, fails=True)
     assert "train-labels-idx1-ubyte.gz: cannot be read: Not a gzipped file" in said
-    assert not list((fresh.folder / "results").rglob("*.safetensors"))
+    assert not list((fresh.folder / "results/data").glob("*.safetensors"))
+    assert not list((fresh.folder / "results").rglob("trained.safetensors"))

@@ -16,11 +16,14 @@ def draw(name: str, levels: pd.DataFrame, curves: pd.DataFrame, outputs: list[Pa
     """Draw the figure of this name from levels.csv and curves.csv into files, whose endings choose the format."""
     if name not in CATALOG:
         raise LotteryError(f"figure: unknown figure {name!r}{suggest(name, CATALOG)}")
+    entry = CATALOG[name]
+    for group in entry.needs:
+        if not group & set(levels["arm"]):
+            raise LotteryError(f"{name}: needs the arm {' or '.join(sorted(group))}, which this run does not train")
     mpl.use("agg")
     from lottery.figures.style import use_style
 
     use_style()
-    entry = CATALOG[name]
     figure = getattr(importlib.import_module(f"lottery.figures.{entry.module}"), entry.function)(levels, curves)
     for output in outputs:
         undated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(output.suffix)

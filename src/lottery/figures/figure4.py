@@ -49,7 +49,7 @@ def measures_by_size(levels: pd.DataFrame, arms: list[str], measures: list[str],
     figure, panels = plt.subplots(
         len(experiments),
         len(measures),
-        figsize=(max(WIDTH * len(measures) / 3, 4.6), 0.7 + 2.5 * len(experiments)),
+        figsize=(WIDTH if len(measures) > 1 else 4.6, 0.8 + 2.4 * len(experiments)),
         layout="constrained",
         squeeze=False,
     )

@@ -98,7 +98,7 @@ def weights_axis(axes: Axes, percents: pd.Series, ticks: list[float], *, log: bo
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value == 100 else f"{value:.1f}"))
-    axes.tick_params(axis="x", labelrotation=60 if log else 0, labelsize="small")
+    axes.tick_params(axis="x", labelrotation=60, labelsize="small")
     axes.set_xlim(*((115, 0.87 * least) if log else (104, least - 4)))
     axes.set_xlabel("weights remaining (%)")
 
