@@ -2,6 +2,7 @@
 
 import csv
 import json
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -16,10 +17,11 @@ from lottery.randomness import Seed, split_generator
 from lottery.runs import ExperimentKey, Member
 from lottery.settings import Training
 from lottery.tickets import rewind
+from lottery.training import sparse_engine, torch_engine
 from lottery.training.job import Job, JobFiles, batches_of, run_job
 from lottery.training.loop import Record, train
-from lottery.training.torch_engine import TorchEngine, one_thread, resident
 
+ENGINES, NAMES = [torch_engine, sparse_engine], ["torch", "sparse"]
 NETWORK = build("lenet-12-7", 20, 4)
 RECIPES = [
     Training(learning_rate=0.01, batch_size=30, iterations=60, validation_every=20, test_every=20),
@@ -46,14 +48,15 @@ def ticket(seed: int = 0, density: float = 0.3) -> tuple[dict[str, np.ndarray], 
     return rewind(NETWORK.initial(random), mask), mask
 
 
-def test_pruned_weights_are_0_at_every_step(small_split):
+@pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
+def test_pruned_weights_are_0_at_every_step(small_split, engine):
     start, mask = ticket()
     batches = np.random.default_rng(0).integers(300, size=(40, 30))
     for recipe in RECIPES:
-        engine = TorchEngine(NETWORK, start, mask, resident(small_split), recipe)
+        trained = engine.Engine(NETWORK, start, mask, engine.resident(small_split, recipe), recipe)
         for batch in batches:
-            engine.advance(batch[None])
-            for name, values in engine.parameters().items():
+            trained.advance(batch[None])
+            for name, values in trained.parameters().items():
                 if name in mask:
                     assert not values[mask[name] == 0].any()
                     assert (values[mask[name] == 1] != start[name][mask[name] == 1]).any()
@@ -81,37 +84,40 @@ def plain_loop(start, mask, split: Split, batches: np.ndarray, recipe: Training)
     return {name: parameter.detach().numpy() for name, parameter in zip(start, model.parameters(), strict=True)}
 
 
+@pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: f"{recipe.optimizer}-{recipe.momentum}")
-def test_an_independent_loop_reaches_the_same_weights(small_split, recipe):
+def test_an_independent_loop_reaches_the_same_weights(small_split, recipe, engine):
     start, mask = ticket()
     batches = np.random.default_rng(0).integers(300, size=(100, 30))
-    engine = TorchEngine(NETWORK, start, mask, resident(small_split), recipe)
-    engine.advance(batches)
+    trained = engine.Engine(NETWORK, start, mask, engine.resident(small_split, recipe), recipe)
+    trained.advance(batches)
     expected = plain_loop(start, mask, small_split, batches, recipe)
-    for name, values in engine.parameters().items():
+    for name, values in trained.parameters().items():
         np.testing.assert_allclose(values, expected[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-def test_the_wrong_batches_reach_other_weights(small_split):
+@pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
+def test_the_wrong_batches_reach_other_weights(small_split, engine):
     """The comparison above can fail."""
     start, mask = ticket()
     batches = np.random.default_rng(0).integers(300, size=(100, 30))
-    engine = TorchEngine(NETWORK, start, mask, resident(small_split), RECIPES[0])
-    engine.advance(batches)
+    trained = engine.Engine(NETWORK, start, mask, engine.resident(small_split, RECIPES[0]), RECIPES[0])
+    trained.advance(batches)
     expected = plain_loop(start, mask, small_split, batches[::-1], RECIPES[0])
-    assert np.abs(engine.parameters()["fc1.weight"] - expected["fc1.weight"]).max() > 1e-3
+    assert np.abs(trained.parameters()["fc1.weight"] - expected["fc1.weight"]).max() > 1e-3
 
 
-def test_evaluation_is_that_of_the_definition(small_split):
+@pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
+def test_evaluation_is_that_of_the_definition(small_split, engine):
     start, mask = ticket()
-    engine = TorchEngine(NETWORK, start, mask, resident(small_split), RECIPES[0])
+    trained = engine.Engine(NETWORK, start, mask, engine.resident(small_split, RECIPES[0]), RECIPES[0])
     values = small_split.test.pixels.astype(np.float64) / 255
     for layer in NETWORK.layers:
         values = values @ start[layer.weight_name].T.astype(np.float64) + start[layer.bias_name]
         values = values if layer.role == "output" else np.maximum(values, 0)
     log_sum = np.log(np.exp(values).sum(axis=1))
     chosen = values[np.arange(len(values)), small_split.test.labels]
-    loss, accuracy = engine.evaluate("test")
+    loss, accuracy = trained.evaluate("test")
     assert loss == pytest.approx((log_sum - chosen).mean(), rel=1e-5)
     assert accuracy == np.mean(values.argmax(axis=1) == small_split.test.labels)
 
@@ -175,7 +181,7 @@ def dataset(tmp_path_factory):
     return path
 
 
-def run_members(dataset, folder, members: list[Member], threads: int, level: int = 2) -> dict[str, bytes]:
+def run_members(dataset, folder, members: list[Member], threads: int, engine: str = "sparse") -> dict[str, bytes]:
     """Train the given members of one arm in one job; weights and history of each, as bytes."""
     folder.mkdir(parents=True)
     network = build("lenet-30-10", 784, 10)
@@ -191,14 +197,16 @@ def run_members(dataset, folder, members: list[Member], threads: int, level: int
         starts.append(rewind(network.initial(random), masks[-1]))
     write_arrays(folder / "mask.safetensors", stack(masks))
     write_arrays(folder / "start.safetensors", stack(starts))
-    recipe = Training(batch_size=30, iterations=40, validation_images=50, validation_every=10, test_every=20)
+    recipe = Training(
+        engine=engine, batch_size=30, iterations=40, validation_images=50, validation_every=10, test_every=20
+    )
     key = ExperimentKey(experiment="small", seed=0, dataset="mnist")
     files = JobFiles(
         dataset,
         *(folder / name for name in ("start.safetensors", "mask.safetensors", "trained.safetensors")),
         *(folder / name for name in ("history.csv", "summary.json")),
     )
-    run_job(Job(key, "lenet-30-10", recipe, "iterative", level, members), files, threads)
+    run_job(Job(key, "lenet-30-10", recipe, "iterative", 2, members), files, threads)
     trained = read_arrays(folder / "trained.safetensors")
     lines = (folder / "history.csv").read_text().splitlines()[1:]
     outcome = {}
@@ -211,23 +219,25 @@ def run_members(dataset, folder, members: list[Member], threads: int, level: int
     return outcome
 
 
-def test_results_do_not_depend_on_threads_or_companions(dataset, tmp_path):
+@pytest.mark.parametrize("engine", NAMES)
+def test_results_do_not_depend_on_threads_or_companions(dataset, tmp_path, engine):
     members = [Member(0, 0), Member(0, 1), Member(1, 0)]
-    together = run_members(dataset, tmp_path / "together", members, threads=2)
-    assert together == run_members(dataset, tmp_path / "one thread", members, threads=1)
-    assert together == run_members(dataset, tmp_path / "three threads", members, threads=3)
+    together = run_members(dataset, tmp_path / "together", members, 2, engine)
+    assert together == run_members(dataset, tmp_path / "one thread", members, 1, engine)
+    assert together == run_members(dataset, tmp_path / "three threads", members, 3, engine)
     alone = {}
     for member in members:
-        alone |= run_members(dataset, tmp_path / f"{member}", [member], threads=1)
+        alone |= run_members(dataset, tmp_path / f"{member}", [member], 1, engine)
     assert together == alone
 
 
-def test_summary_says_what_led_to_the_result(dataset, tmp_path):
-    run_members(dataset, tmp_path / "job", [Member(0, 0)], threads=1)
+@pytest.mark.parametrize(("engine", "package"), [("torch", "torch"), ("sparse", "numba"), ("auto", "numba")])
+def test_summary_says_what_led_to_the_result(dataset, tmp_path, engine, package):
+    run_members(dataset, tmp_path / "job", [Member(0, 0)], 1, engine)
     summary = json.loads((tmp_path / "job/summary.json").read_text())
-    assert summary["engine"] == "torch"
+    assert summary["engine"] == ("torch" if engine == "torch" else "sparse")
     assert summary["training"]["iterations"] == 40
-    assert summary["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert summary["versions"][package] == version(package)
     mask = read_arrays(tmp_path / "job/mask.safetensors")
     assert summary["members"][0]["weights"] == sum(int(layer.sum()) for layer in mask.values())
     history = list(csv.DictReader((tmp_path / "job/history.csv").open()))
@@ -254,18 +264,20 @@ def test_an_error_in_one_member_ends_the_job(dataset, tmp_path, monkeypatch):
     def broken(self, batches):
         raise RuntimeError("out of order")
 
-    monkeypatch.setattr(TorchEngine, "advance", broken)
+    monkeypatch.setattr(sparse_engine.Engine, "advance", broken)
     with pytest.raises(RuntimeError, match="out of order"):
         run_members(dataset, tmp_path / "job", [Member(0, 0), Member(1, 0)], threads=2)
     assert not (tmp_path / "job/trained.safetensors").exists()
 
 
-def test_a_dense_network_learns_mnist(mnist):
-    one_thread()
+@pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
+def test_a_dense_network_learns_mnist(mnist, engine):
+    engine.one_thread()
     split = read_split(mnist, 5_000, split_generator(0, "x"))
     network, seed = build("lenet-300-100", 784, 10), Seed(0, "x", 0)
-    engine = TorchEngine(network, network.initial(seed.generator("initialisation")), None, resident(split), Training())
-    before = engine.evaluate("test")[1]
-    engine.advance(shuffled_batches(55_000, 60, lambda epoch: seed.generator("batches", epoch=epoch))(0, 300))
+    start, recipe = network.initial(seed.generator("initialisation")), Training()
+    trained = engine.Engine(network, start, None, engine.resident(split, recipe), recipe)
+    before = trained.evaluate("test")[1]
+    trained.advance(shuffled_batches(55_000, 60, lambda epoch: seed.generator("batches", epoch=epoch))(0, 300))
     assert before < 0.25
-    assert engine.evaluate("test")[1] > 0.92
+    assert trained.evaluate("test")[1] > 0.92

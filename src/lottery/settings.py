@@ -34,6 +34,14 @@ class Section(BaseModel):
 class Training(Section):
     """How one network is trained. Training always runs to its end; the early-stop iteration is found afterwards."""
 
+    engine: Literal["auto", "sparse", "torch"] = key(
+        "What computes: `torch`, the reference, for any network and device; `sparse`, for fully connected networks on a"
+        " CPU at a cost that follows the weights kept; `auto`, the quicker one that can. They round differently, so a"
+        " change of engine is a change of the recipe.",
+        default="auto",
+    )
+    device: Literal["cpu", "cuda"] = key("Where `torch` computes.", default="cpu")
+    precision: Literal["float32", "float64"] = key("Precision of all arithmetic.", default="float32", paper="float32")
     optimizer: Literal["adam", "sgd"] = key("Update rule.", default="adam", paper="Fig. 2; G.2, G.3")
     learning_rate: float = key("Step size.", default=1.2e-3, gt=0, allow_inf_nan=False, paper="Fig. 2: 1.2e-3")
     momentum: float = key("Momentum of `sgd`.", default=0.0, ge=0, lt=1, paper="G.3: 0 or 0.9")
@@ -73,9 +81,17 @@ class Training(Section):
             raise ValueError(
                 f"test_every ({self.test_every}) must be a multiple of validation_every ({self.validation_every})"
             )
+        if self.engine == "sparse" and self.device != "cpu":
+            raise ValueError("engine: sparse needs device: cpu")
         if self.momentum and self.optimizer != "sgd":
             raise ValueError("momentum needs optimizer: sgd")
         return self
+
+    def chosen_engine(self) -> Literal["sparse", "torch"]:
+        """The engine that `auto` stands for: all networks so far are fully connected, so the device decides."""
+        if self.engine == "auto":
+            return "sparse" if self.device == "cpu" else "torch"
+        return self.engine
 
 
 class Pruning(Section):

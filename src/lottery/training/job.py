@@ -1,6 +1,7 @@
 """A training job: reads its files, trains every member of a stack, writes what the file contract asks for."""
 
 import csv
+import importlib
 import io
 import json
 import logging
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 from lottery.arrays import Arrays, of_member, read_arrays, stack, write_arrays, write_text
 from lottery.datasets.batches import Batches, shuffled_batches
@@ -60,18 +62,17 @@ class JobFiles:
 
 def run_job(job: Job, files: JobFiles, threads: int) -> None:
     """Train all members, `threads` at a time; results depend neither on `threads` nor on who else is in the stack."""
-    from lottery.training import torch_engine  # torch takes seconds to import: only training pays
-
     began = time.perf_counter()
-    torch_engine.one_thread()
+    engine = engine_of(job.recipe)
+    engine.one_thread()
     split = read_split(files.dataset, job.recipe.validation_images, split_generator(job.key.seed, job.key.experiment))
-    images = torch_engine.resident(split)
+    images = engine.resident(split, job.recipe)
     start = read_arrays(files.start)
     mask = read_arrays(files.mask) if files.mask else None
     records = [Record() for _ in job.members]
     trainings = [
         train(
-            torch_engine.TorchEngine(
+            engine.Engine(
                 job.network,
                 of_member(start, index),
                 of_member(mask, index) if mask else None,
@@ -84,10 +85,15 @@ def run_job(job: Job, files: JobFiles, threads: int) -> None:
         )
         for index, member in enumerate(job.members)
     ]
-    run_together(trainings, threads, Progress(job), torch_engine.one_thread)
+    run_together(trainings, threads, Progress(job), engine.one_thread)
     write_arrays(files.trained, stack([record.trained for record in records]))
     write_text(files.history, history_csv(job.members, records))
     write_text(files.summary, json.dumps(summary(job, records, mask, began), indent=1) + "\n")
+
+
+def engine_of(recipe: Training) -> ModuleType:
+    """The module of the engine that the recipe asks for; torch takes seconds to import, so only its own jobs pay."""
+    return importlib.import_module(f"lottery.training.{recipe.chosen_engine()}_engine")
 
 
 def batches_of(job: Job, member: Member, images: int) -> Batches:
@@ -187,11 +193,11 @@ def summary(job: Job, records: list[Record], mask: Arrays | None, began: float) 
         "network": job.network_name,
         "network_weights": network.weights,
         "training": job.recipe.model_dump(mode="json"),
-        "engine": "torch",
-        "device": "cpu",
+        "engine": job.recipe.chosen_engine(),
+        "device": job.recipe.device,
         "job_seconds": round(time.perf_counter() - began, 3),
         "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("lottery-ticket-workflow", "numpy", "torch")},
+        | {name: version(name) for name in ("lottery-ticket-workflow", "numpy", *engine_of(job.recipe).PACKAGES)},
         "processor": processor(),
         "git_commit": git_commit(),
     }

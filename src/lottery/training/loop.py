@@ -16,7 +16,12 @@ Part = Literal["train", "validation", "test"]
 
 
 class Engine(Protocol):
-    """A network in training: its weights, its optimiser's state and the images, wherever they are kept."""
+    """A network in training: its weights, its optimiser's state and the images, wherever they are kept.
+
+    An engine is a module with a class `Engine`, a function `resident` that prepares the images for it once for all
+    members of a job, a function `one_thread` that every thread calls before it computes, and the names `PACKAGES` of
+    the packages whose versions can matter.
+    """
 
     def advance(self, batches: NDArray) -> float:
         """Make one update for each row of `batches` (int64 [updates, batch_size]); the mean of their losses."""

@@ -13,9 +13,12 @@ from torch.nn import functional
 
 from lottery.arrays import Arrays
 from lottery.datasets.images import Images, Split
+from lottery.errors import LotteryError
 from lottery.networks import Network
 from lottery.settings import Training
 from lottery.training.loop import Part
+
+PACKAGES = ("torch",)
 
 SLICE = 1_000
 """Images evaluated at once: large enough to be quick, small enough to stay in the cache."""
@@ -29,16 +32,18 @@ class TorchImages:
     labels: Tensor
 
     @classmethod
-    def of(cls, images: Images) -> "TorchImages":
-        return cls(torch.tensor(images.pixels), torch.tensor(images.labels))
+    def of(cls, images: Images, device: str) -> "TorchImages":
+        return cls(torch.tensor(images.pixels, device=device), torch.tensor(images.labels, device=device))
 
 
-def resident(split: Split) -> dict[Part, TorchImages]:
-    """The images as tensors, made once and shared by all members of a job."""
+def resident(split: Split, recipe: Training) -> dict[Part, TorchImages]:
+    """The images as tensors on the recipe's device, made once and shared by all members of a job."""
+    if recipe.device == "cuda" and not torch.cuda.is_available():
+        raise LotteryError("device: cuda was asked for, but PyTorch finds no GPU here; use device: cpu")
     return {
-        "train": TorchImages.of(split.train),
-        "validation": TorchImages.of(split.validation),
-        "test": TorchImages.of(split.test),
+        "train": TorchImages.of(split.train, recipe.device),
+        "validation": TorchImages.of(split.validation, recipe.device),
+        "test": TorchImages.of(split.test, recipe.device),
     }
 
 
@@ -47,12 +52,7 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def as_inputs(pixels: Tensor) -> Tensor:
-    """What the network sees of an image: its bytes divided by 255, float32."""
-    return pixels.float().div_(255)
-
-
-class TorchEngine:
+class Engine:
     """One network in training."""
 
     def __init__(
@@ -66,13 +66,15 @@ class TorchEngine:
         """start: float32 [*shape] of every parameter; mask: uint8 [*shape] of every weight, None when dense."""
         self.network = network
         self.images = images
-        self.weights = {name: torch.tensor(values, requires_grad=True) for name, values in start.items()}
-        self.mask = {name: torch.tensor(kept).float() for name, kept in (mask or {}).items()}
+        self.dtype = getattr(torch, recipe.precision)
+        kind = {"dtype": self.dtype, "device": recipe.device}
+        self.weights = {name: torch.tensor(values, **kind).requires_grad_() for name, values in start.items()}
+        self.mask = {name: torch.tensor(kept, **kind) for name, kept in (mask or {}).items()}
         self.update = (Adam if recipe.optimizer == "adam" else Momentum)(list(self.weights.values()), recipe)
 
     def logits(self, pixels: Tensor) -> Tensor:
-        """The network's outputs [images, classes] before the softmax."""
-        values = pixels
+        """The network's outputs [images, classes] before the softmax, for images of bytes; it sees `bytes / 255`."""
+        values = pixels.to(self.dtype).div_(255)
         for layer in self.network.layers:
             values = functional.linear(values, self.weights[layer.weight_name], self.weights[layer.bias_name])
             if layer.role != "output":
@@ -81,9 +83,9 @@ class TorchEngine:
 
     def advance(self, batches: NDArray) -> float:
         pixels, labels = self.images["train"].pixels, self.images["train"].labels
-        total = torch.zeros(())
-        for batch in torch.tensor(batches):
-            logits = self.logits(as_inputs(pixels.index_select(0, batch)))
+        total = torch.zeros((), dtype=torch.float64, device=pixels.device)
+        for batch in torch.tensor(batches, device=pixels.device):
+            logits = self.logits(pixels.index_select(0, batch))
             loss = functional.cross_entropy(logits, labels.index_select(0, batch))
             gradients = torch.autograd.grad(loss, list(self.weights.values()))
             for name, gradient in zip(self.weights, gradients, strict=True):
@@ -97,16 +99,17 @@ class TorchEngine:
     @torch.no_grad()
     def evaluate(self, part: Part) -> tuple[float, float]:
         images = self.images[part]
-        loss, correct = 0.0, 0
+        loss = torch.zeros((), dtype=torch.float64, device=images.labels.device)
+        correct = torch.zeros((), dtype=torch.int64, device=images.labels.device)
         for first in range(0, len(images.labels), SLICE):
             labels = images.labels[first : first + SLICE]
-            logits = self.logits(as_inputs(images.pixels[first : first + SLICE]))
-            loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
-            correct += int((logits.argmax(dim=1) == labels).sum())
-        return loss / len(images.labels), correct / len(images.labels)
+            logits = self.logits(images.pixels[first : first + SLICE])
+            loss += functional.cross_entropy(logits, labels, reduction="sum")
+            correct += (logits.argmax(dim=1) == labels).sum()
+        return float(loss) / len(images.labels), int(correct) / len(images.labels)
 
     def parameters(self) -> Arrays:
-        return {name: weight.detach().numpy().copy() for name, weight in self.weights.items()}
+        return {name: weight.detach().float().cpu().numpy().copy() for name, weight in self.weights.items()}
 
     @torch.no_grad()
     def load(self, parameters: Arrays) -> None:
@@ -126,7 +129,7 @@ class Adam:
         self.rate = recipe.learning_rate
         self.first = [torch.zeros_like(weight) for weight in weights]
         self.second = [torch.zeros_like(weight) for weight in weights]
-        self.steps = [torch.zeros(()) for _ in weights]
+        self.steps = [torch.zeros((), device=weight.device) for weight in weights]
 
     @torch.no_grad()
     def __call__(self, gradients: tuple[Tensor, ...]) -> None:

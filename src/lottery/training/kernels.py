@@ -1,0 +1,314 @@
+"""The compiled kernels of the sparse engine. Their data layout is drawn in docs/sparse-engine.md.
+
+Activations are feature-major in tiles of 64 images: unit i of a tile is one vector at offset 64 * i. Everything here
+runs without Python and without its lock. Sums have a fixed order, so equal inputs give equal bytes.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from lottery.training.vectors import WIDTH, dot, fill, load, multiply_add, store, where_positive
+
+
+class ImageRows(NamedTuple):
+    """Images by their pixels that are not 0; those of image n stand at start[n], ..., start[n + 1] - 1."""
+
+    start: NDArray  # int64 [images + 1]
+    pixel: NDArray  # uint16 [non-zero pixels]
+    byte: NDArray  # uint8 [non-zero pixels]; three bytes a pixel, since reading images at random is bound by memory
+    number: NDArray  # float [256], what the network sees of each byte
+    label: NDArray  # int64 [images]
+
+
+class SparseLayer(NamedTuple):
+    """A layer's kept weights by output unit: those of unit i stand at start[i], ..., start[i + 1] - 1.
+
+    `by_input` lists the same weights by input unit, for the gradient of the layer before.
+    """
+
+    start: NDArray  # int64 [outputs + 1]
+    column: NDArray  # int32 [kept], the input unit
+    weight: NDArray  # float [kept]
+    gradient: NDArray  # float [kept]
+    bias: NDArray  # float [outputs]
+    bias_gradient: NDArray  # float [outputs]
+    input_start: NDArray  # int64 [inputs + 1]
+    by_input: NDArray  # int32 [kept], places in `weight`
+    row: NDArray  # int32 [kept], the output unit of each place in `by_input`
+
+
+class PixelLayer(NamedTuple):
+    """A first layer stored by input pixel, for weights too dense to be worth skipping: the images' zeros are skipped.
+
+    Row p holds the weights of pixel p to all units, padded to a multiple of 64. Its arrays are empty when not in use.
+    """
+
+    width: int  # units, padded
+    weight: NDArray  # float [pixels * width]
+    mask: NDArray  # float [pixels * width], or empty when no weight is pruned
+    first: NDArray  # float [pixels * width], the optimiser's first moment
+    second: NDArray  # float [pixels * width], the second
+    bias: NDArray  # float [width]
+    values: NDArray  # float [batch * width], the units' values image by image
+    deltas: NDArray  # float [batch * width], their gradients image by image
+    pixel_start: NDArray  # int64 [pixels + 1], a batch's non-zero pixels, sorted by pixel
+    image: NDArray  # int32 [batch * pixels]
+    value: NDArray  # float [batch * pixels]
+    row: NDArray  # float [width], one pixel's gradients
+
+
+class Rule(NamedTuple):
+    """An update rule, its numbers in the precision of the weights."""
+
+    adam: bool
+    keep_first: np.floating  # share of the first moment that stays: beta 1, or the momentum
+    add_first: np.floating  # 1 - beta 1
+    keep_second: np.floating  # beta 2
+    add_second: np.floating  # 1 - beta 2
+    epsilon: np.floating
+    rate: NDArray  # float [steps], step size, for Adam divided by the first moment's bias correction
+    scale: NDArray  # float [steps], 1 / sqrt of the second moment's bias correction
+
+
+@njit(cache=True, nogil=True)
+def place_images(images, rows, first, count, slot, inputs):
+    """Write the pixels of `count` images, listed from rows[first] on, into a cleared tile of inputs.
+
+    `slot` says where a pixel's vector stands, -1 where no weight looks at it.
+    """
+    zero = fill(inputs.dtype.type(0))
+    for offset in range(0, inputs.size, WIDTH):
+        store(inputs, offset, zero)
+    for lane in range(count):
+        image = rows[first + lane]
+        for place in range(images.start[image], images.start[image + 1]):
+            here = slot[images.pixel[place]]
+            if here >= 0:
+                inputs[WIDTH * here + lane] = images.number[images.byte[place]]
+
+
+@njit(cache=True, nogil=True)
+def sparse_forward(layer, inputs, outputs, rectify):
+    """One tile's W inputs + b, negative numbers set to 0 if `rectify`."""
+    for unit in range(layer.bias.size):
+        total = fill(layer.bias[unit])
+        for place in range(layer.start[unit], layer.start[unit + 1]):
+            total = multiply_add(layer.weight[place], load(inputs, WIDTH * layer.column[place]), total)
+        if rectify:
+            total = where_positive(total, total)
+        store(outputs, WIDTH * unit, total)
+
+
+@njit(cache=True, nogil=True)
+def sparse_weight_gradient(layer, inputs, deltas, fresh):
+    """Gradients of kept weights and of biases from one tile, added to those of the tiles before unless `fresh`."""
+    one = fill(deltas.dtype.type(1))
+    for unit in range(layer.bias.size):
+        delta = load(deltas, WIDTH * unit)
+        total = dot(delta, one)
+        layer.bias_gradient[unit] = total if fresh else layer.bias_gradient[unit] + total
+        for place in range(layer.start[unit], layer.start[unit + 1]):
+            slope = dot(delta, load(inputs, WIDTH * layer.column[place]))
+            layer.gradient[place] = slope if fresh else layer.gradient[place] + slope
+
+
+@njit(cache=True, nogil=True)
+def sparse_input_gradient(layer, deltas, inputs, input_deltas):
+    """One tile's W' deltas, 0 where the input was not positive (the ReLU before it)."""
+    for unit in range(layer.input_start.size - 1):
+        total = fill(deltas.dtype.type(0))
+        for place in range(layer.input_start[unit], layer.input_start[unit + 1]):
+            total = multiply_add(layer.weight[layer.by_input[place]], load(deltas, WIDTH * layer.row[place]), total)
+        store(input_deltas, WIDTH * unit, where_positive(load(inputs, WIDTH * unit), total))
+
+
+@njit(cache=True, nogil=True)
+def pixel_forward(layer, images, rows, first, count, outputs):
+    """One tile's relu(W pixels + b), walking only the pixels that are not 0."""
+    units = outputs.size // WIDTH
+    for lane in range(count):
+        image = rows[first + lane]
+        for unit in range(0, layer.width, WIDTH):
+            total = load(layer.bias, unit)
+            for place in range(images.start[image], images.start[image + 1]):
+                weights = load(layer.weight, layer.width * images.pixel[place] + unit)
+                total = multiply_add(images.number[images.byte[place]], weights, total)
+            store(layer.values, layer.width * lane + unit, where_positive(total, total))
+    for unit in range(units):
+        for lane in range(count):
+            outputs[WIDTH * unit + lane] = layer.values[layer.width * lane + unit]
+        for lane in range(count, WIDTH):
+            outputs[WIDTH * unit + lane] = 0
+
+
+@njit(cache=True, nogil=True)
+def sort_by_pixel(layer, images, rows):
+    """List a batch's non-zero pixels by pixel instead of by image."""
+    start = layer.pixel_start
+    start[:] = 0
+    for lane in range(rows.size):
+        for place in range(images.start[rows[lane]], images.start[rows[lane] + 1]):
+            start[images.pixel[place] + 1] += 1
+    for pixel in range(start.size - 1):
+        start[pixel + 1] += start[pixel]
+    for lane in range(rows.size):
+        for place in range(images.start[rows[lane]], images.start[rows[lane] + 1]):
+            pixel = images.pixel[place]
+            layer.image[start[pixel]] = lane
+            layer.value[start[pixel]] = images.number[images.byte[place]]
+            start[pixel] += 1
+    for pixel in range(start.size - 1, 0, -1):
+        start[pixel] = start[pixel - 1]
+    start[0] = 0
+
+
+@njit(cache=True, nogil=True)
+def pixel_update(layer, rule, step):
+    """Gradient of each pixel's weights from a whole batch, and their update while they are at hand."""
+    for pixel in range(layer.pixel_start.size - 1):
+        begin, end = layer.pixel_start[pixel], layer.pixel_start[pixel + 1]
+        for unit in range(0, layer.width, WIDTH):
+            total = fill(layer.row.dtype.type(0))
+            for place in range(begin, end):
+                total = multiply_add(
+                    layer.value[place], load(layer.deltas, layer.width * layer.image[place] + unit), total
+                )
+            store(layer.row, unit, total)
+        here = slice(layer.width * pixel, layer.width * (pixel + 1))
+        if layer.mask.size:
+            mask = layer.mask[here]
+            for unit in range(layer.width):
+                layer.row[unit] *= mask[unit]
+        update(layer.weight[here], layer.row, layer.first[here], layer.second[here], rule, step)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+def update(weight, gradient, first, second, rule, step):
+    """One step of Adam or of momentum. A weight of 0 whose gradient is always 0 stays 0: so do its moments."""
+    rate, scale = rule.rate[step], rule.scale[step]
+    if rule.adam:
+        for place in range(weight.size):
+            slope = gradient[place]
+            first[place] = rule.keep_first * first[place] + rule.add_first * slope
+            second[place] = rule.keep_second * second[place] + rule.add_second * slope * slope
+            weight[place] -= rate * first[place] / (math.sqrt(second[place]) * scale + rule.epsilon)
+    else:
+        for place in range(weight.size):
+            first[place] = rule.keep_first * first[place] + gradient[place]
+            weight[place] -= rate * first[place]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def cross_entropy(outputs, labels, rows, first, count, deltas, share):
+    """Summed loss and right answers of one tile; `deltas` gets the gradient times `share`, 0 beyond `count`."""
+    classes = outputs.size // WIDTH
+    loss, correct = 0.0, 0
+    for lane in range(WIDTH):
+        if lane >= count:
+            for unit in range(classes):
+                deltas[WIDTH * unit + lane] = 0
+            continue
+        label, best = labels[rows[first + lane]], 0
+        for unit in range(1, classes):
+            if outputs[WIDTH * unit + lane] > outputs[WIDTH * best + lane]:
+                best = unit
+        top = outputs[WIDTH * best + lane]
+        total = outputs.dtype.type(0)
+        for unit in range(classes):
+            power = math.exp(outputs[WIDTH * unit + lane] - top)
+            deltas[WIDTH * unit + lane] = power
+            total += power
+        loss += math.log(total) - (outputs[WIDTH * label + lane] - top)
+        correct += best == label
+        for unit in range(classes):
+            deltas[WIDTH * unit + lane] = share * (deltas[WIDTH * unit + lane] / total - (unit == label))
+    return loss, correct
+
+
+@njit(cache=True, nogil=True)
+def forward(pixel_layer, layers, slot, images, rows, first, count, values):
+    """The outputs of one tile: values[l] gets what layer l receives, values[-1] the network's outputs."""
+    if pixel_layer.width:
+        pixel_forward(pixel_layer, images, rows, first, count, values[1])
+    else:
+        place_images(images, rows, first, count, slot, values[0])
+        sparse_forward(layers[0], values[0], values[1], True)
+    for index in range(1, len(layers)):
+        sparse_forward(layers[index], values[index], values[index + 1], index < len(layers) - 1)
+
+
+@njit(cache=True, nogil=True)
+def evaluate(pixel_layer, layers, slot, images, rows, values, deltas):
+    """Summed loss and number of right answers over the images in `rows`."""
+    loss, correct = 0.0, 0
+    for first in range(0, rows.size, WIDTH):
+        count = min(WIDTH, rows.size - first)
+        forward(pixel_layer, layers, slot, images, rows, first, count, values)
+        tile_loss, tile_correct = cross_entropy(
+            values[len(layers)], images.label, rows, first, count, deltas[len(layers)], deltas[0].dtype.type(0)
+        )
+        loss += tile_loss
+        correct += tile_correct
+    return loss, correct
+
+
+@njit(cache=True, nogil=True)
+def advance(pixel_layer, layers, slot, images, batches, values, deltas, flat, rule):
+    """One update for each row of `batches`; the sum of the batches' mean losses.
+
+    flat: (weights, gradients, first, second moments) of all sparse layers, of which the layers hold views.
+    """
+    last = len(layers)
+    loss = 0.0
+    for step in range(batches.shape[0]):
+        rows = batches[step]
+        share = deltas[0].dtype.type(1 / rows.size)
+        for first in range(0, rows.size, WIDTH):
+            count = min(WIDTH, rows.size - first)
+            forward(pixel_layer, layers, slot, images, rows, first, count, values)
+            tile_loss, _ = cross_entropy(values[last], images.label, rows, first, count, deltas[last], share)
+            loss += tile_loss / rows.size
+            for index in range(last - 1, 0, -1):
+                sparse_weight_gradient(layers[index], values[index], deltas[index + 1], first == 0)
+                sparse_input_gradient(layers[index], deltas[index + 1], values[index], deltas[index])
+            if pixel_layer.width:
+                keep_deltas(pixel_layer, layers[0], deltas[1], first, count)
+            else:
+                sparse_weight_gradient(layers[0], values[0], deltas[1], first == 0)
+        if pixel_layer.width:
+            sort_by_pixel(pixel_layer, images, rows)
+            pixel_update(pixel_layer, rule, step)
+        update(flat[0], flat[1], flat[2], flat[3], rule, step)
+        if pixel_layer.width:
+            pixel_layer.bias[: layers[0].bias.size] = layers[0].bias
+    return loss
+
+
+@njit(cache=True, nogil=True)
+def keep_deltas(pixel_layer, layer, deltas, first, count):
+    """Lay one tile's gradients out image by image, and sum those of the biases."""
+    one = fill(deltas.dtype.type(1))
+    for unit in range(layer.bias.size):
+        total = dot(load(deltas, WIDTH * unit), one)
+        layer.bias_gradient[unit] = total if first == 0 else layer.bias_gradient[unit] + total
+        for lane in range(count):
+            pixel_layer.deltas[pixel_layer.width * (first + lane) + unit] = deltas[WIDTH * unit + lane]
+
+
+@njit(cache=True, nogil=True)
+def list_pixels(bytes_, start, pixel, byte):
+    """Fill the arrays of ImageRows from bytes [images, pixels]."""
+    place = 0
+    for image in range(bytes_.shape[0]):
+        for here in range(bytes_.shape[1]):
+            if bytes_[image, here]:
+                pixel[place] = here
+                byte[place] = bytes_[image, here]
+                place += 1
+        start[image + 1] = place

@@ -1,0 +1,260 @@
+"""The sparse engine: fully connected networks on a CPU, at a cost that follows the number of weights kept.
+
+Gradients, moments and updates exist for kept weights only. `docs/sparse-engine.md` explains the layout.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lottery.arrays import Arrays
+from lottery.datasets.images import Images, Split
+from lottery.networks import Layer, Network
+from lottery.settings import Training
+from lottery.training import kernels
+from lottery.training.kernels import ImageRows, PixelLayer, Rule, SparseLayer
+from lottery.training.loop import Part
+from lottery.training.vectors import WIDTH
+
+PACKAGES = ("numba",)
+
+# What one update of the first layer costs with each kernel, in nanoseconds, measured once on an AVX-512 machine. Only
+# their ratio matters. They are constants, not timings, since another kernel means another order of sums: on one machine
+# as on another, equal settings must choose alike.
+SPARSE_COST = 4.8
+"""For each kept weight: forward, gradient and update."""
+PIXEL_COST = 6.9
+"""For each non-zero pixel of a batch and each 64 units."""
+SLOT_COST = 0.25
+"""For each weight of the dense layer, pruned or not: its update."""
+
+
+def image_rows(images: Images, dtype: type[np.floating]) -> ImageRows:
+    """The images by their non-zero pixels, bytes divided by 255."""
+    count = int(np.count_nonzero(images.pixels))
+    start = np.zeros(len(images.labels) + 1, np.int64)
+    pixel, byte = np.empty(count, np.uint16), np.empty(count, np.uint8)
+    kernels.list_pixels(images.pixels, start, pixel, byte)
+    return ImageRows(start, pixel, byte, np.arange(256, dtype=dtype) / dtype(255), images.labels)
+
+
+def resident(split: Split, recipe: Training) -> dict[Part, ImageRows]:
+    """The images as the kernels want them, made once and shared by all members of a job."""
+    dtype = precision(recipe)
+    return {
+        "train": image_rows(split.train, dtype),
+        "validation": image_rows(split.validation, dtype),
+        "test": image_rows(split.test, dtype),
+    }
+
+
+def one_thread() -> None:
+    """Kernels compute on the calling thread alone."""
+
+
+def precision(recipe: Training) -> type[np.floating]:
+    """The type of all numbers."""
+    return np.float64 if recipe.precision == "float64" else np.float32
+
+
+def pixels_are_cheaper(layer: Layer, kept: int, batch_size: int, images: ImageRows) -> bool:
+    """Whether a first layer is trained faster by skipping the images' zeros than by skipping its own."""
+    nonzero = batch_size * images.pixel.size / len(images.label)
+    by_pixel = PIXEL_COST * nonzero * (padded(layer.outputs) // WIDTH) + SLOT_COST * layer.inputs * padded(
+        layer.outputs
+    )
+    return by_pixel < SPARSE_COST * kept
+
+
+def padded(units: int) -> int:
+    """The next multiple of a vector's width."""
+    return -(-units // WIDTH) * WIDTH
+
+
+class Engine:
+    """One network in training."""
+
+    def __init__(
+        self,
+        network: Network,
+        start: Mapping[str, NDArray],
+        mask: Mapping[str, NDArray] | None,
+        images: Mapping[Part, ImageRows],
+        recipe: Training,
+        *,
+        by_pixel: bool | None = None,
+    ) -> None:
+        """start: float32 [*shape] of every parameter; mask: uint8 [*shape] of every weight, None when dense.
+
+        `by_pixel` chooses the first layer's kernel; left out, the cheaper one.
+        """
+        self.network, self.images, self.recipe = network, images, recipe
+        dtype = self.dtype = precision(recipe)
+        self.steps = 0
+        self.kept = {
+            layer.weight_name: np.ones((layer.outputs, layer.inputs), bool)
+            if mask is None
+            else mask[layer.weight_name].astype(bool)
+            for layer in network.layers
+        }
+        first = network.layers[0]
+        if by_pixel is None:
+            count = int(self.kept[first.weight_name].sum())
+            by_pixel = pixels_are_cheaper(first, count, recipe.batch_size, images["train"])
+        self.by_pixel = by_pixel
+        self.pixel_layer = self._pixel_layer(first) if by_pixel else _no_pixel_layer(dtype)
+        # The kept weights and the biases of all layers one after another, so that one pass updates them all.
+        sizes = [
+            (0 if by_pixel and index == 0 else int(self.kept[layer.weight_name].sum()), layer.outputs)
+            for index, layer in enumerate(network.layers)
+        ]
+        self.flat = tuple(np.zeros(sum(map(sum, sizes)), dtype) for _ in range(4))
+        used = self.kept[first.weight_name].any(axis=0) & (not by_pixel)
+        self.slot = np.where(used, np.cumsum(used) - 1, -1).astype(np.int32)
+        layers, offset = [], 0
+        for index, (layer, (weights, biases)) in enumerate(zip(network.layers, sizes, strict=True)):
+            kept = self.kept[layer.weight_name]
+            if index == 0:
+                kept = kept[:, used]
+            layers.append(_sparse_layer(kept, self.flat, offset, weights, biases))
+            offset += weights + biases
+        self.layers = tuple(layers)
+        units = [int(used.sum()), *(layer.outputs for layer in network.layers)]
+        self.values, self.deltas = (tuple(np.zeros(WIDTH * count, dtype) for count in units) for _ in range(2))
+        self.load(dict(start))
+
+    def _pixel_layer(self, layer: Layer) -> PixelLayer:
+        width, batch = padded(layer.outputs), self.recipe.batch_size
+        kept = self.kept[layer.weight_name]
+        mask = np.zeros(0, self.dtype) if kept.all() else self._by_pixel(layer, kept.astype(self.dtype))
+        nothing = np.zeros(0, self.dtype)
+        return PixelLayer(
+            width=width,
+            weight=np.zeros(layer.inputs * width, self.dtype),
+            mask=mask,
+            first=np.zeros(layer.inputs * width, self.dtype),
+            second=np.zeros(layer.inputs * width, self.dtype) if self.recipe.optimizer == "adam" else nothing,
+            bias=np.zeros(width, self.dtype),
+            values=np.zeros(WIDTH * width, self.dtype),
+            deltas=np.zeros(batch * width, self.dtype),
+            pixel_start=np.zeros(layer.inputs + 1, np.int64),
+            image=np.zeros(batch * layer.inputs, np.int32),
+            value=np.zeros(batch * layer.inputs, self.dtype),
+            row=np.zeros(width, self.dtype),
+        )
+
+    def _by_pixel(self, layer: Layer, weights: NDArray) -> NDArray:
+        """Weights [outputs, inputs] as flat [inputs * padded outputs]."""
+        rows = np.zeros((layer.inputs, padded(layer.outputs)), self.dtype)
+        rows[:, : layer.outputs] = weights.T
+        return rows.reshape(-1)
+
+    def advance(self, batches: NDArray) -> float:
+        rule = self._rule(len(batches))
+        self.steps += len(batches)
+        loss = kernels.advance(
+            self.pixel_layer,
+            self.layers,
+            self.slot,
+            self.images["train"],
+            np.ascontiguousarray(batches, np.int64),
+            self.values,
+            self.deltas,
+            self.flat,
+            rule,
+        )
+        return float(loss) / len(batches)
+
+    def _rule(self, count: int) -> Rule:
+        """The update rule for the next `count` steps."""
+        adam = self.recipe.optimizer == "adam"
+        number, steps = self.dtype, self.steps + 1 + np.arange(count)
+        beta1, beta2 = (0.9, 0.999) if adam else (self.recipe.momentum, 0.0)
+        rate = self.recipe.learning_rate / (1 - beta1**steps if adam else np.ones(count))
+        return Rule(
+            adam=adam,
+            keep_first=number(beta1),
+            add_first=number(1 - beta1),
+            keep_second=number(beta2),
+            add_second=number(1 - beta2),
+            epsilon=number(1e-8),
+            rate=rate.astype(number),
+            scale=(1 / np.sqrt(1 - beta2**steps)).astype(number),
+        )
+
+    def evaluate(self, part: Part) -> tuple[float, float]:
+        images = self.images[part]
+        count = len(images.label)
+        loss, correct = kernels.evaluate(
+            self.pixel_layer, self.layers, self.slot, images, np.arange(count), self.values, self.deltas
+        )
+        return float(loss) / count, int(correct) / count
+
+    def parameters(self) -> Arrays:
+        parameters: Arrays = {}
+        for index, (layer, arrays) in enumerate(zip(self.network.layers, self.layers, strict=True)):
+            weights = np.zeros((layer.outputs, layer.inputs), np.float32)
+            if self.by_pixel and index == 0:
+                weights[:] = self.pixel_layer.weight.reshape(layer.inputs, -1)[:, : layer.outputs].T
+            else:
+                weights[self.kept[layer.weight_name]] = arrays.weight
+            parameters[layer.weight_name] = weights
+            parameters[layer.bias_name] = arrays.bias.astype(np.float32)
+        return parameters
+
+    def load(self, parameters: Arrays) -> None:
+        for index, (layer, arrays) in enumerate(zip(self.network.layers, self.layers, strict=True)):
+            weights = parameters[layer.weight_name]
+            if self.by_pixel and index == 0:
+                kept = np.where(self.kept[layer.weight_name], weights, 0)
+                self.pixel_layer.weight[:] = self._by_pixel(layer, kept)
+                self.pixel_layer.bias[: layer.outputs] = parameters[layer.bias_name]
+            else:
+                arrays.weight[:] = weights[self.kept[layer.weight_name]]
+            arrays.bias[:] = parameters[layer.bias_name]
+
+
+def _no_pixel_layer(dtype: type[np.floating]) -> PixelLayer:
+    """The first layer is a sparse one."""
+    nothing = np.zeros(0, dtype)
+    return PixelLayer(
+        width=0,
+        weight=nothing,
+        mask=nothing,
+        first=nothing,
+        second=nothing,
+        bias=nothing,
+        values=nothing,
+        deltas=nothing,
+        pixel_start=np.zeros(1, np.int64),
+        image=np.zeros(0, np.int32),
+        value=nothing,
+        row=nothing,
+    )
+
+
+def _sparse_layer(kept: NDArray, flat: Any, offset: int, weights: int, biases: int) -> SparseLayer:
+    """A layer with the kept weights of `kept` [outputs, inputs], its numbers being views of the flat arrays."""
+    if not weights:
+        kept = np.zeros_like(kept)
+    row, column = np.nonzero(kept)
+    by_input = np.argsort(column, kind="stable")
+    middle, end = offset + weights, offset + weights + biases
+    return SparseLayer(
+        start=_starts(row, kept.shape[0]),
+        column=column.astype(np.int32),
+        weight=flat[0][offset:middle],
+        gradient=flat[1][offset:middle],
+        bias=flat[0][middle:end],
+        bias_gradient=flat[1][middle:end],
+        input_start=_starts(column, kept.shape[1]),
+        by_input=by_input.astype(np.int32),
+        row=row[by_input].astype(np.int32),
+    )
+
+
+def _starts(units: NDArray, count: int) -> NDArray:
+    """Where each unit's weights begin in a list sorted by unit, and where the last one's end."""
+    return np.concatenate([[0], np.cumsum(np.bincount(units, minlength=count))]).astype(np.int64)

@@ -1,0 +1,177 @@
+"""The sparse engine against the reference: the same mathematics for any shape, density and batch."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY, made_up_images
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lottery.datasets.images import Split, read_split
+from lottery.networks import build, fully_connected
+from lottery.randomness import split_generator
+from lottery.settings import Training
+from lottery.tickets import rewind
+from lottery.training import sparse_engine, torch_engine
+
+UPDATES = 30
+
+
+@st.composite
+def cases(draw):
+    """A network of any shape, a mask with empty rows, columns and layers, a batch that need not fill a vector."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    inputs, classes = draw(st.integers(1, 40)), draw(st.integers(2, 6))
+    network = fully_connected([inputs, *draw(st.lists(st.integers(1, 90), min_size=1, max_size=3)), classes])
+    mask = {}
+    for layer in network.layers:
+        density = draw(st.sampled_from([0.0, 0.02, 0.2, 0.7, 1.0]))
+        kept = random.random((layer.outputs, layer.inputs)) < density
+        kept[random.random(layer.outputs) < 0.2] = False
+        kept[:, random.random(layer.inputs) < 0.2] = False
+        mask[layer.weight_name] = kept.astype(np.uint8)
+    masked = draw(st.booleans())
+    optimizer, momentum = draw(st.sampled_from([("adam", 0.0), ("sgd", 0.0), ("sgd", 0.9)]))
+    recipe = Training(
+        optimizer=optimizer,
+        momentum=momentum,
+        learning_rate=0.01,
+        batch_size=draw(st.sampled_from([1, 7, 60, 64, 65, 150])),
+        precision=draw(st.sampled_from(["float32", "float64"])),
+    )
+    split = Split(*(made_up_images(count, inputs, classes, random) for count in (120, 50, 70)))
+    batches = random.integers(120, size=(UPDATES, recipe.batch_size))
+    return (
+        network,
+        rewind(network.initial(random), mask) if masked else network.initial(random),
+        (mask if masked else None),
+        recipe,
+        split,
+        batches,
+    )
+
+
+def outcome(engine, network, start, mask, recipe, split, batches, **options):
+    """Loss, parameters and evaluation after some updates."""
+    trained = engine.Engine(network, start, mask, engine.resident(split, recipe), recipe, **options)
+    losses = [trained.advance(batches[:10]), trained.advance(batches[10:])]
+    return losses, trained.parameters(), trained.evaluate("validation"), trained.evaluate("test")
+
+
+@given(cases(), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_engines_agree_for_any_shape(case, by_pixel):
+    network, start, mask, recipe, split, batches = case
+    expected = outcome(torch_engine, network, start, mask, recipe, split, batches)
+    found = outcome(sparse_engine, network, start, mask, recipe, split, batches, by_pixel=by_pixel)
+    # In float32 the order of sums matters, and Adam divides small gradients by their own size.
+    tolerance = {"rtol": 1e-9, "atol": 1e-12} if recipe.precision == "float64" else {"rtol": 2e-3, "atol": 2e-3}
+    np.testing.assert_allclose(found[0], expected[0], **tolerance)
+    weights = tolerance if recipe.precision == "float32" else {"rtol": 1e-6, "atol": 1e-7}  # told in float32
+    for name, values in found[1].items():
+        np.testing.assert_allclose(values, expected[1][name], err_msg=name, **weights)
+        if mask is not None and name in mask:
+            assert not values[mask[name] == 0].any()
+    for ours, theirs in zip(found[2:], expected[2:], strict=True):
+        np.testing.assert_allclose(ours[0], theirs[0], **tolerance)
+        assert abs(ours[1] - theirs[1]) < 0.05
+
+
+@pytest.mark.parametrize("by_pixel", [False, True], ids=["weights", "pixels"])
+@pytest.mark.parametrize("density", [1.0, 0.2, 0.03])
+def test_engines_agree_in_float64_on_lenet_after_300_updates(mnist, density, by_pixel):
+    split = read_split(mnist, 5_000, split_generator(0, "x"))
+    random = np.random.default_rng(4)
+    network = build("lenet-300-100", 784, 10)
+    mask = {
+        layer.weight_name: (random.random((layer.outputs, layer.inputs)) < density).astype(np.uint8)
+        for layer in network.layers
+    }
+    recipe = Training(precision="float64")
+    batches = random.integers(55_000, size=(300, 60))
+    start = rewind(network.initial(random), mask)
+    trained = []
+    for engine, options in ((torch_engine, {}), (sparse_engine, {"by_pixel": by_pixel})):
+        trained.append(engine.Engine(network, start, mask, engine.resident(split, recipe), recipe, **options))
+        trained[-1].advance(batches)
+    reference, sparse = trained
+    for layer, arrays in zip(network.layers, sparse.layers, strict=True):
+        expected = reference.weights[layer.weight_name].detach().numpy()
+        if by_pixel and layer is network.layers[0]:
+            found = sparse.pixel_layer.weight.reshape(784, -1)[:, :300].T
+        else:
+            found = np.zeros_like(expected)
+            found[sparse.kept[layer.weight_name]] = arrays.weight
+        assert np.abs(found - expected).max() < 1e-9
+        assert np.abs(arrays.bias - reference.weights[layer.bias_name].detach().numpy()).max() < 1e-9
+    for part in ("validation", "test"):
+        assert sparse.evaluate(part)[0] == pytest.approx(reference.evaluate(part)[0], abs=1e-9)
+        assert sparse.evaluate(part)[1] == reference.evaluate(part)[1]
+
+
+def test_loading_gives_the_parameters_back(small_split):
+    network, random = build("lenet-12-7", 20, 4), np.random.default_rng(0)
+    recipe = Training(batch_size=30)
+    for engine, options in [
+        (torch_engine, {}),
+        (sparse_engine, {"by_pixel": False}),
+        (sparse_engine, {"by_pixel": True}),
+    ]:
+        start, other = network.initial(random), network.initial(random)
+        trained = engine.Engine(network, start, None, engine.resident(small_split, recipe), recipe, **options)
+        before = trained.evaluate("test")
+        assert all((values == start[name]).all() for name, values in trained.parameters().items())
+        trained.load(other)
+        assert trained.evaluate("test") != before
+        trained.load(start)
+        assert trained.evaluate("test") == before
+
+
+def test_the_cheaper_kernel_is_chosen_by_counts_alone(mnist):
+    images = sparse_engine.resident(read_split(mnist, 5_000, split_generator(0, "x")), Training())
+    layer = build("lenet-300-100", 784, 10).layers[0]
+    choice = [
+        sparse_engine.pixels_are_cheaper(layer, round(share * layer.weights), 60, images["train"])
+        for share in (1, 0.8, 0.5, 0.2, 0.03)
+    ]
+    assert choice == [True, True, True, False, False]
+
+
+IN_A_PROCESS = """
+import os, sys
+sys.path.insert(0, "tests")
+import test_engines
+from hypothesis import seed
+seed(7)(test_engines.test_engines_agree_for_any_shape)()
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "variables"),
+    [
+        ("bounds checked", {"NUMBA_BOUNDSCHECK": "1"}),
+        ("without AVX", {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": "+sse,+sse2"}),
+    ],
+)
+def test_kernels_in_other_modes(tmp_path, name, variables):
+    """Kernels compiled anew: with every access compared with its array's bounds; for a processor without AVX."""
+    environment = os.environ | variables | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_PROCESS], cwd=REPOSITORY, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_read_outside_is_seen_when_bounds_are_checked(tmp_path):
+    script = (
+        "import numpy as np\nfrom numba import njit\nfrom lottery.training.vectors import dot, load\n"
+        "@njit\ndef read(array, offset):\n    return dot(load(array, offset), load(array, 0))\n"
+        "read(np.ones(100), 36)\n"
+        "try:\n    read(np.ones(100), 37)\nexcept IndexError as error:\n    print(error)\n"
+    )
+    environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "vector read outside its array", done.stderr
