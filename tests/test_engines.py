@@ -101,7 +101,7 @@ def test_engines_agree_in_float64_on_lenet_after_300_updates(mnist, density, by_
     for layer, arrays in zip(network.layers, sparse.layers, strict=True):
         expected = reference.weights[layer.weight_name].detach().numpy()
         if by_pixel and layer is network.layers[0]:
-            found = sparse.pixel_layer.weight.reshape(784, -1)[:, :300].T
+            found = sparse._by_unit(layer, sparse.pixel_layer.weight)
         else:
             found = np.zeros_like(expected)
             found[sparse.kept[layer.weight_name]] = arrays.weight

@@ -46,21 +46,22 @@ class SparseLayer(NamedTuple):
 class PixelLayer(NamedTuple):
     """A first layer stored by input pixel, for weights too dense to be worth skipping: the images' zeros are skipped.
 
-    Row p holds the weights of pixel p to all units, padded to a multiple of 64. Its arrays are empty when not in use.
+    Its units come in blocks of 64, padded. Block b holds, pixel after pixel, the weights of one pixel to its 64 units:
+    one vector at 64 * (pixels * b + p). All arrays are empty when the layer is not in use.
     """
 
-    width: int  # units, padded
-    weight: NDArray  # float [pixels * width]
-    mask: NDArray  # float [pixels * width], or empty when no weight is pruned
-    first: NDArray  # float [pixels * width], the optimiser's first moment
-    second: NDArray  # float [pixels * width], the second
-    bias: NDArray  # float [width]
-    values: NDArray  # float [batch * width], the units' values image by image
-    deltas: NDArray  # float [batch * width], their gradients image by image
+    blocks: int
+    weight: NDArray  # float [blocks * pixels * 64]
+    mask: NDArray  # float [blocks * pixels * 64], or empty when no weight is pruned
+    first: NDArray  # float [blocks * pixels * 64], the optimiser's first moment
+    second: NDArray  # float [blocks * pixels * 64], the second
+    bias: NDArray  # float [blocks * 64]
+    values: NDArray  # float [64 * 64], one block's values of a tile, image by image
+    deltas: NDArray  # float [blocks * batch * 64], a batch's gradients, in each block image by image
     pixel_start: NDArray  # int64 [pixels + 1], a batch's non-zero pixels, sorted by pixel
     image: NDArray  # int32 [batch * pixels]
     value: NDArray  # float [batch * pixels]
-    row: NDArray  # float [width], one pixel's gradients
+    gradient: NDArray  # float [pixels * 64], of one block
 
 
 class Rule(NamedTuple):
@@ -131,20 +132,20 @@ def sparse_input_gradient(layer, deltas, inputs, input_deltas):
 @njit(cache=True, nogil=True)
 def pixel_forward(layer, images, rows, first, count, outputs):
     """One tile's relu(W pixels + b), walking only the pixels that are not 0."""
-    units = outputs.size // WIDTH
-    for lane in range(count):
-        image = rows[first + lane]
-        for unit in range(0, layer.width, WIDTH):
-            total = load(layer.bias, unit)
-            for place in range(images.start[image], images.start[image + 1]):
-                weights = load(layer.weight, layer.width * images.pixel[place] + unit)
-                total = multiply_add(images.number[images.byte[place]], weights, total)
-            store(layer.values, layer.width * lane + unit, where_positive(total, total))
-    for unit in range(units):
+    units, pixels = outputs.size // WIDTH, layer.pixel_start.size - 1
+    for block in range(layer.blocks):
         for lane in range(count):
-            outputs[WIDTH * unit + lane] = layer.values[layer.width * lane + unit]
-        for lane in range(count, WIDTH):
-            outputs[WIDTH * unit + lane] = 0
+            image = rows[first + lane]
+            total = load(layer.bias, WIDTH * block)
+            for place in range(images.start[image], images.start[image + 1]):
+                weights = load(layer.weight, WIDTH * (pixels * block + images.pixel[place]))
+                total = multiply_add(images.number[images.byte[place]], weights, total)
+            store(layer.values, WIDTH * lane, where_positive(total, total))
+        for unit in range(WIDTH * block, min(units, WIDTH * (block + 1))):
+            for lane in range(count):
+                outputs[WIDTH * unit + lane] = layer.values[WIDTH * (lane - block) + unit]
+            for lane in range(count, WIDTH):
+                outputs[WIDTH * unit + lane] = 0
 
 
 @njit(cache=True, nogil=True)
@@ -170,22 +171,27 @@ def sort_by_pixel(layer, images, rows):
 
 @njit(cache=True, nogil=True)
 def pixel_update(layer, rule, step):
-    """Gradient of each pixel's weights from a whole batch, and their update while they are at hand."""
-    for pixel in range(layer.pixel_start.size - 1):
-        begin, end = layer.pixel_start[pixel], layer.pixel_start[pixel + 1]
-        for unit in range(0, layer.width, WIDTH):
-            total = fill(layer.row.dtype.type(0))
-            for place in range(begin, end):
-                total = multiply_add(
-                    layer.value[place], load(layer.deltas, layer.width * layer.image[place] + unit), total
-                )
-            store(layer.row, unit, total)
-        here = slice(layer.width * pixel, layer.width * (pixel + 1))
+    """Gradients of a block's weights from a whole batch, then their update while they are still in the cache."""
+    pixels = layer.pixel_start.size - 1
+    batch = layer.deltas.size // (WIDTH * layer.blocks)
+    for block in range(layer.blocks):
+        for pixel in range(pixels):
+            total = fill(layer.gradient.dtype.type(0))
+            for place in range(layer.pixel_start[pixel], layer.pixel_start[pixel + 1]):
+                deltas = load(layer.deltas, WIDTH * (batch * block + layer.image[place]))
+                total = multiply_add(layer.value[place], deltas, total)
+            store(layer.gradient, WIDTH * pixel, total)
+        here = slice(WIDTH * pixels * block, WIDTH * pixels * (block + 1))
         if layer.mask.size:
-            mask = layer.mask[here]
-            for unit in range(layer.width):
-                layer.row[unit] *= mask[unit]
-        update(layer.weight[here], layer.row, layer.first[here], layer.second[here], rule, step)
+            keep(layer.gradient, layer.mask[here])
+        update(layer.weight[here], layer.gradient, layer.first[here], layer.second[here], rule, step)
+
+
+@njit(cache=True, nogil=True)
+def keep(gradient, mask):
+    """Set the gradients of pruned weights to 0."""
+    for place in range(gradient.size):
+        gradient[place] *= mask[place]
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
@@ -234,7 +240,7 @@ def cross_entropy(outputs, labels, rows, first, count, deltas, share):
 @njit(cache=True, nogil=True)
 def forward(pixel_layer, layers, slot, images, rows, first, count, values):
     """The outputs of one tile: values[l] gets what layer l receives, values[-1] the network's outputs."""
-    if pixel_layer.width:
+    if pixel_layer.blocks:
         pixel_forward(pixel_layer, images, rows, first, count, values[1])
     else:
         place_images(images, rows, first, count, slot, values[0])
@@ -277,15 +283,15 @@ def advance(pixel_layer, layers, slot, images, batches, values, deltas, flat, ru
             for index in range(last - 1, 0, -1):
                 sparse_weight_gradient(layers[index], values[index], deltas[index + 1], first == 0)
                 sparse_input_gradient(layers[index], deltas[index + 1], values[index], deltas[index])
-            if pixel_layer.width:
+            if pixel_layer.blocks:
                 keep_deltas(pixel_layer, layers[0], deltas[1], first, count)
             else:
                 sparse_weight_gradient(layers[0], values[0], deltas[1], first == 0)
-        if pixel_layer.width:
+        if pixel_layer.blocks:
             sort_by_pixel(pixel_layer, images, rows)
             pixel_update(pixel_layer, rule, step)
         update(flat[0], flat[1], flat[2], flat[3], rule, step)
-        if pixel_layer.width:
+        if pixel_layer.blocks:
             pixel_layer.bias[: layers[0].bias.size] = layers[0].bias
     return loss
 
@@ -294,21 +300,30 @@ def advance(pixel_layer, layers, slot, images, batches, values, deltas, flat, ru
 def keep_deltas(pixel_layer, layer, deltas, first, count):
     """Lay one tile's gradients out image by image, and sum those of the biases."""
     one = fill(deltas.dtype.type(1))
+    batch = pixel_layer.deltas.size // (WIDTH * pixel_layer.blocks)
     for unit in range(layer.bias.size):
         total = dot(load(deltas, WIDTH * unit), one)
         layer.bias_gradient[unit] = total if first == 0 else layer.bias_gradient[unit] + total
+        block = unit // WIDTH
         for lane in range(count):
-            pixel_layer.deltas[pixel_layer.width * (first + lane) + unit] = deltas[WIDTH * unit + lane]
+            pixel_layer.deltas[WIDTH * (batch * block + first + lane - block) + unit] = deltas[WIDTH * unit + lane]
 
 
 @njit(cache=True, nogil=True)
-def list_pixels(bytes_, start, pixel, byte):
-    """Fill the arrays of ImageRows from bytes [images, pixels]."""
+def list_pixels(bytes_, groups, start, pixel, byte):
+    """Fill the arrays of ImageRows from bytes [images, pixels].
+
+    `groups` are the same bytes as larger numbers, so that most zeros are passed over many at a time. `pixel` and `byte`
+    have room for one more than there are.
+    """
+    size = bytes_.shape[1] // groups.shape[1]
     place = 0
     for image in range(bytes_.shape[0]):
-        for here in range(bytes_.shape[1]):
-            if bytes_[image, here]:
-                pixel[place] = here
-                byte[place] = bytes_[image, here]
-                place += 1
+        for group in range(groups.shape[1]):
+            if groups[image, group]:
+                for here in range(size * group, size * (group + 1)):
+                    # Written in any case, to stay only when it is not 0: quicker than to guess a branch.
+                    pixel[place] = here
+                    byte[place] = bytes_[image, here]
+                    place += bytes_[image, here] != 0
         start[image + 1] = place

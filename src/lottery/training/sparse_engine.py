@@ -23,9 +23,9 @@ PACKAGES = ("numba",)
 # What one update of the first layer costs with each kernel, in nanoseconds, measured once on an AVX-512 machine. Only
 # their ratio matters. They are constants, not timings, since another kernel means another order of sums: on one machine
 # as on another, equal settings must choose alike.
-SPARSE_COST = 4.8
+SPARSE_COST = 5.2
 """For each kept weight: forward, gradient and update."""
-PIXEL_COST = 6.9
+PIXEL_COST = 5.2
 """For each non-zero pixel of a batch and each 64 units."""
 SLOT_COST = 0.25
 """For each weight of the dense layer, pruned or not: its update."""
@@ -33,11 +33,13 @@ SLOT_COST = 0.25
 
 def image_rows(images: Images, dtype: type[np.floating]) -> ImageRows:
     """The images by their non-zero pixels, bytes divided by 255."""
-    count = int(np.count_nonzero(images.pixels))
+    bytes_ = np.ascontiguousarray(images.pixels)
+    groups = bytes_.view(np.uint64) if bytes_.shape[1] % 8 == 0 else bytes_
+    count = int(np.count_nonzero(bytes_))
     start = np.zeros(len(images.labels) + 1, np.int64)
-    pixel, byte = np.empty(count, np.uint16), np.empty(count, np.uint8)
-    kernels.list_pixels(images.pixels, start, pixel, byte)
-    return ImageRows(start, pixel, byte, np.arange(256, dtype=dtype) / dtype(255), images.labels)
+    pixel, byte = np.empty(count + 1, np.uint16), np.empty(count + 1, np.uint8)
+    kernels.list_pixels(bytes_, groups, start, pixel, byte)
+    return ImageRows(start, pixel[:count], byte[:count], np.arange(256, dtype=dtype) / dtype(255), images.labels)
 
 
 def resident(split: Split, recipe: Training) -> dict[Part, ImageRows]:
@@ -62,15 +64,13 @@ def precision(recipe: Training) -> type[np.floating]:
 def pixels_are_cheaper(layer: Layer, kept: int, batch_size: int, images: ImageRows) -> bool:
     """Whether a first layer is trained faster by skipping the images' zeros than by skipping its own."""
     nonzero = batch_size * images.pixel.size / len(images.label)
-    by_pixel = PIXEL_COST * nonzero * (padded(layer.outputs) // WIDTH) + SLOT_COST * layer.inputs * padded(
-        layer.outputs
-    )
+    by_pixel = blocks_of(layer) * (PIXEL_COST * nonzero + SLOT_COST * layer.inputs * WIDTH)
     return by_pixel < SPARSE_COST * kept
 
 
-def padded(units: int) -> int:
-    """The next multiple of a vector's width."""
-    return -(-units // WIDTH) * WIDTH
+def blocks_of(layer: Layer) -> int:
+    """Blocks of 64 that hold a layer's units."""
+    return -(-layer.outputs // WIDTH)
 
 
 class Engine:
@@ -126,30 +126,36 @@ class Engine:
         self.load(dict(start))
 
     def _pixel_layer(self, layer: Layer) -> PixelLayer:
-        width, batch = padded(layer.outputs), self.recipe.batch_size
+        blocks, batch = blocks_of(layer), self.recipe.batch_size
         kept = self.kept[layer.weight_name]
-        mask = np.zeros(0, self.dtype) if kept.all() else self._by_pixel(layer, kept.astype(self.dtype))
+        size = blocks * layer.inputs * WIDTH
         nothing = np.zeros(0, self.dtype)
         return PixelLayer(
-            width=width,
-            weight=np.zeros(layer.inputs * width, self.dtype),
-            mask=mask,
-            first=np.zeros(layer.inputs * width, self.dtype),
-            second=np.zeros(layer.inputs * width, self.dtype) if self.recipe.optimizer == "adam" else nothing,
-            bias=np.zeros(width, self.dtype),
-            values=np.zeros(WIDTH * width, self.dtype),
-            deltas=np.zeros(batch * width, self.dtype),
+            blocks=blocks,
+            weight=np.zeros(size, self.dtype),
+            mask=nothing if kept.all() else self._by_pixel(layer, kept),
+            first=np.zeros(size, self.dtype),
+            second=np.zeros(size if self.recipe.optimizer == "adam" else 0, self.dtype),
+            bias=np.zeros(blocks * WIDTH, self.dtype),
+            values=np.zeros(WIDTH * WIDTH, self.dtype),
+            deltas=np.zeros(blocks * batch * WIDTH, self.dtype),
             pixel_start=np.zeros(layer.inputs + 1, np.int64),
             image=np.zeros(batch * layer.inputs, np.int32),
             value=np.zeros(batch * layer.inputs, self.dtype),
-            row=np.zeros(width, self.dtype),
+            gradient=np.zeros(layer.inputs * WIDTH, self.dtype),
         )
 
     def _by_pixel(self, layer: Layer, weights: NDArray) -> NDArray:
-        """Weights [outputs, inputs] as flat [inputs * padded outputs]."""
-        rows = np.zeros((layer.inputs, padded(layer.outputs)), self.dtype)
-        rows[:, : layer.outputs] = weights.T
-        return rows.reshape(-1)
+        """Weights [outputs, inputs] as flat [blocks, inputs, 64]."""
+        blocks = blocks_of(layer)
+        rows = np.zeros((blocks * WIDTH, layer.inputs), self.dtype)
+        rows[: layer.outputs] = weights
+        return rows.reshape(blocks, WIDTH, layer.inputs).transpose(0, 2, 1).ravel()
+
+    def _by_unit(self, layer: Layer, weights: NDArray) -> NDArray:
+        """The inverse of `_by_pixel`."""
+        rows = weights.reshape(-1, layer.inputs, WIDTH).transpose(0, 2, 1).reshape(-1, layer.inputs)
+        return rows[: layer.outputs]
 
     def advance(self, batches: NDArray) -> float:
         rule = self._rule(len(batches))
@@ -197,7 +203,7 @@ class Engine:
         for index, (layer, arrays) in enumerate(zip(self.network.layers, self.layers, strict=True)):
             weights = np.zeros((layer.outputs, layer.inputs), np.float32)
             if self.by_pixel and index == 0:
-                weights[:] = self.pixel_layer.weight.reshape(layer.inputs, -1)[:, : layer.outputs].T
+                weights[:] = self._by_unit(layer, self.pixel_layer.weight)
             else:
                 weights[self.kept[layer.weight_name]] = arrays.weight
             parameters[layer.weight_name] = weights
@@ -220,7 +226,7 @@ def _no_pixel_layer(dtype: type[np.floating]) -> PixelLayer:
     """The first layer is a sparse one."""
     nothing = np.zeros(0, dtype)
     return PixelLayer(
-        width=0,
+        blocks=0,
         weight=nothing,
         mask=nothing,
         first=nothing,
@@ -231,7 +237,7 @@ def _no_pixel_layer(dtype: type[np.floating]) -> PixelLayer:
         pixel_start=np.zeros(1, np.int64),
         image=np.zeros(0, np.int32),
         value=nothing,
-        row=nothing,
+        gradient=nothing,
     )
 
 
