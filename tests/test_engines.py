@@ -104,7 +104,7 @@ def test_engines_agree_in_float64_on_lenet_after_300_updates(mnist, density, by_
             found = sparse._by_unit(layer, sparse.pixel_layer.weight)
         else:
             found = np.zeros_like(expected)
-            found[sparse.kept[layer.weight_name]] = arrays.weight
+            found[sparse.places[network.layers.index(layer)]] = arrays.weight
         assert np.abs(found - expected).max() < 1e-9
         assert np.abs(arrays.bias - reference.weights[layer.bias_name].detach().numpy()).max() < 1e-9
     for part in ("validation", "test"):

@@ -13,7 +13,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lottery.training.vectors import WIDTH, dot, fill, load, multiply_add, store, where_positive
+from lottery.training.vectors import WIDTH, dot, fill, load, multiply_add, prefetch, store, where_positive
+
+AHEAD = 4
+"""How many images ahead their first pixels are asked for: a batch's images lie anywhere in memory."""
 
 
 class ImageRows(NamedTuple):
@@ -27,12 +30,15 @@ class ImageRows(NamedTuple):
 
 
 class SparseLayer(NamedTuple):
-    """A layer's kept weights by output unit: those of unit i stand at start[i], ..., start[i + 1] - 1.
+    """A layer's kept weights, by block of input units and within it by output unit.
 
-    `by_input` lists the same weights by input unit, for the gradient of the layer before.
+    The vectors of a block's inputs fit the innermost cache together. Output unit i's weights to block b stand at
+    start[outputs * b + i], ..., start[outputs * b + i + 1] - 1. `by_input` lists the same weights by input unit, for
+    the gradient of the layer before.
     """
 
-    start: NDArray  # int64 [outputs + 1]
+    blocks: int
+    start: NDArray  # int64 [blocks * outputs + 1]
     column: NDArray  # int32 [kept], the input unit
     weight: NDArray  # float [kept]
     gradient: NDArray  # float [kept]
@@ -88,6 +94,10 @@ def place_images(images, rows, first, count, slot, inputs):
         store(inputs, offset, zero)
     for lane in range(count):
         image = rows[first + lane]
+        if first + lane + AHEAD < rows.size:
+            coming = images.start[rows[first + lane + AHEAD]]
+            prefetch(images.pixel, coming)
+            prefetch(images.byte, coming)
         for place in range(images.start[image], images.start[image + 1]):
             here = slot[images.pixel[place]]
             if here >= 0:
@@ -97,26 +107,37 @@ def place_images(images, rows, first, count, slot, inputs):
 @njit(cache=True, nogil=True)
 def sparse_forward(layer, inputs, outputs, rectify):
     """One tile's W inputs + b, negative numbers set to 0 if `rectify`."""
-    for unit in range(layer.bias.size):
-        total = fill(layer.bias[unit])
-        for place in range(layer.start[unit], layer.start[unit + 1]):
-            total = multiply_add(layer.weight[place], load(inputs, WIDTH * layer.column[place]), total)
-        if rectify:
-            total = where_positive(total, total)
-        store(outputs, WIDTH * unit, total)
+    units = layer.bias.size
+    for block in range(layer.blocks):
+        for unit in range(units):
+            total = fill(layer.bias[unit]) if block == 0 else load(outputs, WIDTH * unit)
+            for place in range(layer.start[units * block + unit], layer.start[units * block + unit + 1]):
+                total = multiply_add(layer.weight[place], load(inputs, WIDTH * layer.column[place]), total)
+            if rectify and block == layer.blocks - 1:
+                total = where_positive(total, total)
+            store(outputs, WIDTH * unit, total)
 
 
 @njit(cache=True, nogil=True)
 def sparse_weight_gradient(layer, inputs, deltas, fresh):
     """Gradients of kept weights and of biases from one tile, added to those of the tiles before unless `fresh`."""
+    units = layer.bias.size
+    bias_gradient(layer, deltas, fresh)
+    for block in range(layer.blocks):
+        for unit in range(units):
+            delta = load(deltas, WIDTH * unit)
+            for place in range(layer.start[units * block + unit], layer.start[units * block + unit + 1]):
+                slope = dot(delta, load(inputs, WIDTH * layer.column[place]))
+                layer.gradient[place] = slope if fresh else layer.gradient[place] + slope
+
+
+@njit(cache=True, nogil=True)
+def bias_gradient(layer, deltas, fresh):
+    """Gradients of biases from one tile, added to those of the tiles before unless `fresh`."""
     one = fill(deltas.dtype.type(1))
     for unit in range(layer.bias.size):
-        delta = load(deltas, WIDTH * unit)
-        total = dot(delta, one)
+        total = dot(load(deltas, WIDTH * unit), one)
         layer.bias_gradient[unit] = total if fresh else layer.bias_gradient[unit] + total
-        for place in range(layer.start[unit], layer.start[unit + 1]):
-            slope = dot(delta, load(inputs, WIDTH * layer.column[place]))
-            layer.gradient[place] = slope if fresh else layer.gradient[place] + slope
 
 
 @njit(cache=True, nogil=True)
@@ -299,11 +320,9 @@ def advance(pixel_layer, layers, slot, images, batches, values, deltas, flat, ru
 @njit(cache=True, nogil=True)
 def keep_deltas(pixel_layer, layer, deltas, first, count):
     """Lay one tile's gradients out image by image, and sum those of the biases."""
-    one = fill(deltas.dtype.type(1))
+    bias_gradient(layer, deltas, first == 0)
     batch = pixel_layer.deltas.size // (WIDTH * pixel_layer.blocks)
     for unit in range(layer.bias.size):
-        total = dot(load(deltas, WIDTH * unit), one)
-        layer.bias_gradient[unit] = total if first == 0 else layer.bias_gradient[unit] + total
         block = unit // WIDTH
         for lane in range(count):
             pixel_layer.deltas[WIDTH * (batch * block + first + lane - block) + unit] = deltas[WIDTH * unit + lane]
@@ -313,8 +332,7 @@ def keep_deltas(pixel_layer, layer, deltas, first, count):
 def list_pixels(bytes_, groups, start, pixel, byte):
     """Fill the arrays of ImageRows from bytes [images, pixels].
 
-    `groups` are the same bytes as larger numbers, so that most zeros are passed over many at a time. `pixel` and `byte`
-    have room for one more than there are.
+    `groups` are the same bytes as larger numbers, so that most zeros are passed over many at a time.
     """
     size = bytes_.shape[1] // groups.shape[1]
     place = 0
@@ -322,8 +340,8 @@ def list_pixels(bytes_, groups, start, pixel, byte):
         for group in range(groups.shape[1]):
             if groups[image, group]:
                 for here in range(size * group, size * (group + 1)):
-                    # Written in any case, to stay only when it is not 0: quicker than to guess a branch.
-                    pixel[place] = here
-                    byte[place] = bytes_[image, here]
-                    place += bytes_[image, here] != 0
+                    if bytes_[image, here]:
+                        pixel[place] = here
+                        byte[place] = bytes_[image, here]
+                        place += 1
         start[image + 1] = place

@@ -95,13 +95,16 @@ def train(engine: Engine, batches: Batches, recipe: Training, record: Record) ->
     began = time.perf_counter()
     record.trained = engine.parameters()
     test_final, train_final = engine.evaluate("test")[1], engine.evaluate("train")[1]
-    engine.load(best_parameters)
+    test_best, train_best = test_final, train_final
+    if best.iteration < recipe.iterations:
+        engine.load(best_parameters)
+        test_best, train_best = engine.evaluate("test")[1], engine.evaluate("train")[1]
     record.result = Result(
         early_stop_iteration=best.iteration,
         validation_loss_at_early_stop=best.validation_loss,
         validation_accuracy_at_early_stop=best.validation_accuracy,
-        test_accuracy_at_early_stop=engine.evaluate("test")[1],
-        train_accuracy_at_early_stop=engine.evaluate("train")[1],
+        test_accuracy_at_early_stop=test_best,
+        train_accuracy_at_early_stop=train_best,
         test_accuracy_final=test_final,
         train_accuracy_final=train_final,
         train_seconds=seconds + time.perf_counter() - began,

@@ -3,6 +3,7 @@
 Gradients, moments and updates exist for kept weights only. `docs/sparse-engine.md` explains the layout.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,10 +21,13 @@ from lottery.training.vectors import WIDTH
 
 PACKAGES = ("numba",)
 
+Places = tuple[NDArray, NDArray]
+"""Rows and columns of kept weights in a layer's matrix [outputs, inputs]."""
+
 # What one update of the first layer costs with each kernel, in nanoseconds, measured once on an AVX-512 machine. Only
 # their ratio matters. They are constants, not timings, since another kernel means another order of sums: on one machine
 # as on another, equal settings must choose alike.
-SPARSE_COST = 5.2
+SPARSE_COST = 3.6
 """For each kept weight: forward, gradient and update."""
 PIXEL_COST = 5.2
 """For each non-zero pixel of a batch and each 64 units."""
@@ -37,9 +41,9 @@ def image_rows(images: Images, dtype: type[np.floating]) -> ImageRows:
     groups = bytes_.view(np.uint64) if bytes_.shape[1] % 8 == 0 else bytes_
     count = int(np.count_nonzero(bytes_))
     start = np.zeros(len(images.labels) + 1, np.int64)
-    pixel, byte = np.empty(count + 1, np.uint16), np.empty(count + 1, np.uint8)
+    pixel, byte = np.empty(count, np.uint16), np.empty(count, np.uint8)
     kernels.list_pixels(bytes_, groups, start, pixel, byte)
-    return ImageRows(start, pixel[:count], byte[:count], np.arange(256, dtype=dtype) / dtype(255), images.labels)
+    return ImageRows(start, pixel, byte, np.arange(256, dtype=dtype) / dtype(255), images.labels)
 
 
 def resident(split: Split, recipe: Training) -> dict[Part, ImageRows]:
@@ -113,12 +117,14 @@ class Engine:
         self.flat = tuple(np.zeros(sum(map(sum, sizes)), dtype) for _ in range(4))
         used = self.kept[first.weight_name].any(axis=0) & (not by_pixel)
         self.slot = np.where(used, np.cumsum(used) - 1, -1).astype(np.int32)
-        layers, offset = [], 0
+        layers, self.places, offset = [], [], 0
         for index, (layer, (weights, biases)) in enumerate(zip(network.layers, sizes, strict=True)):
             kept = self.kept[layer.weight_name]
             if index == 0:
                 kept = kept[:, used]
-            layers.append(_sparse_layer(kept, self.flat, offset, weights, biases))
+            arrays, (row, column) = _sparse_layer(kept, self.flat, offset, weights, biases)
+            layers.append(arrays)
+            self.places.append((row, np.flatnonzero(used)[column] if index == 0 else column))
             offset += weights + biases
         self.layers = tuple(layers)
         units = [int(used.sum()), *(layer.outputs for layer in network.layers)]
@@ -205,7 +211,7 @@ class Engine:
             if self.by_pixel and index == 0:
                 weights[:] = self._by_unit(layer, self.pixel_layer.weight)
             else:
-                weights[self.kept[layer.weight_name]] = arrays.weight
+                weights[self.places[index]] = arrays.weight
             parameters[layer.weight_name] = weights
             parameters[layer.bias_name] = arrays.bias.astype(np.float32)
         return parameters
@@ -218,7 +224,7 @@ class Engine:
                 self.pixel_layer.weight[:] = self._by_pixel(layer, kept)
                 self.pixel_layer.bias[: layer.outputs] = parameters[layer.bias_name]
             else:
-                arrays.weight[:] = weights[self.kept[layer.weight_name]]
+                arrays.weight[:] = weights[self.places[index]]
             arrays.bias[:] = parameters[layer.bias_name]
 
 
@@ -241,15 +247,24 @@ def _no_pixel_layer(dtype: type[np.floating]) -> PixelLayer:
     )
 
 
-def _sparse_layer(kept: NDArray, flat: Any, offset: int, weights: int, biases: int) -> SparseLayer:
-    """A layer with the kept weights of `kept` [outputs, inputs], its numbers being views of the flat arrays."""
+def _sparse_layer(kept: NDArray, flat: Any, offset: int, weights: int, biases: int) -> tuple[SparseLayer, Places]:
+    """A layer with the kept weights of `kept` [outputs, inputs], its numbers being views of the flat arrays.
+
+    Also returns where the kept weights stand in the layer's matrix, in the layer's order.
+    """
     if not weights:
         kept = np.zeros_like(kept)
     row, column = np.nonzero(kept)
+    width = block_width(kept.shape, len(row))
+    block = column // width
+    order = np.lexsort((column, row, block))
+    row, column, block = row[order], column[order], block[order]
     by_input = np.argsort(column, kind="stable")
     middle, end = offset + weights, offset + weights + biases
-    return SparseLayer(
-        start=_starts(row, kept.shape[0]),
+    blocks = -(-kept.shape[1] // width)
+    layer = SparseLayer(
+        blocks=blocks,
+        start=_starts(kept.shape[0] * block + row, kept.shape[0] * blocks),
         column=column.astype(np.int32),
         weight=flat[0][offset:middle],
         gradient=flat[1][offset:middle],
@@ -259,6 +274,14 @@ def _sparse_layer(kept: NDArray, flat: Any, offset: int, weights: int, biases: i
         by_input=by_input.astype(np.int32),
         row=row[by_input].astype(np.int32),
     )
+    return layer, (row, column)
+
+
+def block_width(shape: tuple[int, ...], kept: int) -> int:
+    """Input units in a block: few enough for the cache, many enough that an output unit has some weights in each."""
+    outputs, inputs = shape
+    for_cache, for_work = 112, math.ceil(12 * outputs * inputs / max(kept, 1))
+    return max(1, min(inputs, max(for_cache, for_work)))
 
 
 def _starts(units: NDArray, count: int) -> NDArray:

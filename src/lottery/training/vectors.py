@@ -133,6 +133,23 @@ def dot(typing: Any, left: Vector, right: Vector) -> Typed:
     return left.scalar(left, right), generate
 
 
+@intrinsic
+def prefetch(typing: Any, array: types.Array, offset: types.Integer) -> Typed:
+    """Ask the memory for array[offset] and what lies beside it; without effect on any result."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        # Read, keep in all caches, data.
+        builder.call(function, [address, *(ir.Constant(number, value) for value in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, offset), generate
+
+
 def _address(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
     array = context.make_array(signature.args[0])(context, builder, arguments[0])
     kind = context.get_value_type(VECTORS[signature.args[0].dtype])
