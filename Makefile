@@ -1,7 +1,7 @@
 # `make` or `make figures`: the paper's figures from tickets found on this machine. `make test`: the tests.
 # Both first create .venv from exact versions, if it is missing or older than requirements.lock.
 .DELETE_ON_ERROR:
-.PHONY: figures report test test-slow lint format lock documents
+.PHONY: figures report bench test test-slow lint format lock documents
 
 PYTHON ?= python3
 READY := .venv/.ready
@@ -18,6 +18,11 @@ test: $(READY)
 
 test-slow: $(READY)
 	.venv/bin/pytest -m slow
+
+# What an iteration costs, engine by engine; close other programs first.
+bench: $(READY)
+	.venv/bin/snakemake --cores all --quiet all -- results/data/mnist.safetensors
+	.venv/bin/lottery bench --dataset results/data/mnist.safetensors --output results/bench
 
 lint: $(READY)
 	.venv/bin/pytest tests/test_lint.py

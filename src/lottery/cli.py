@@ -22,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. Returns the exit status: 0, or 1 after an error told in one line."""
     parser = make_parser()
     chosen = parser.parse_args(arguments)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("lottery").setLevel(logging.INFO)
     try:
         chosen.run(chosen)
     except LotteryError as error:
@@ -122,6 +123,11 @@ def make_parser() -> argparse.ArgumentParser:
     added.add_argument("--csv", type=Path, required=True)
     added.add_argument("--markdown", type=Path, required=True)
     added.add_argument("--html", type=Path, required=True)
+
+    added = verb(bench, "bench")
+    added.add_argument("--dataset", type=Path, required=True)
+    added.add_argument("--repeats", type=int, default=7)
+    added.add_argument("--output", type=Path, required=True, help="folder for the table and the figure")
 
     added = verb(document_settings, "document-settings")
     added.add_argument("--schema", type=Path, required=True)
@@ -228,6 +234,22 @@ def judge_claims(chosen: Arguments) -> None:
     write_table(chosen.csv, verdicts)
     arrays.write_text(chosen.markdown, as_markdown(verdicts))
     arrays.write_text(chosen.html, as_html(verdicts))
+
+
+def bench(chosen: Arguments) -> None:
+    """Time a training iteration of every engine at many sizes."""
+    from lottery import benchmark
+    from lottery.analysis.tables import write_table
+    from lottery.figures.cost import cost
+    from lottery.figures.drawing import save, start_drawing
+
+    table = benchmark.run(chosen.dataset, chosen.repeats)
+    write_table(chosen.output / "cost.csv", table)
+    page = benchmark.as_markdown(table)
+    arrays.write_text(chosen.output / "cost.md", page)
+    start_drawing()
+    save(cost(table), [chosen.output / f"cost.{suffix}" for suffix in ("pdf", "svg", "png")])
+    print(page)
 
 
 def document_settings(chosen: Arguments) -> None:

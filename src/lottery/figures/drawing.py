@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pandas as pd
+from matplotlib.figure import Figure
 
 from lottery.arrays import replacing
 from lottery.errors import LotteryError
@@ -20,11 +21,20 @@ def draw(name: str, levels: pd.DataFrame, curves: pd.DataFrame, outputs: list[Pa
     for group in entry.needs:
         if not group & set(levels["arm"]):
             raise LotteryError(f"{name}: needs the arm {' or '.join(sorted(group))}, which this run does not train")
+    start_drawing()
+    save(getattr(importlib.import_module(f"lottery.figures.{entry.module}"), entry.function)(levels, curves), outputs)
+
+
+def start_drawing() -> None:
+    """Set matplotlib to draw into files, in the project's style."""
     mpl.use("agg")
     from lottery.figures.style import use_style
 
     use_style()
-    figure = getattr(importlib.import_module(f"lottery.figures.{entry.module}"), entry.function)(levels, curves)
+
+
+def save(figure: Figure, outputs: list[Path]) -> None:
+    """Write a figure into files, each whole or not at all; equal figures give equal bytes."""
     for output in outputs:
         undated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(output.suffix)
         with replacing(output) as aside:
