@@ -101,6 +101,15 @@ def test_what_was_not_trained_is_not_run():
     assert "one-shot were not trained from 67.5% to 17.6%" in judged.loc["L10", "note"]
 
 
+def test_an_early_stop_that_is_not_reached_is_inconclusive():
+    levels = made_up_levels(tickets_win=True, iterations=4000)
+    levels["early_stop_iteration"] = levels["early_stop_iteration"].clip(upper=4000)
+    judged = judge(levels).set_index("id")
+    assert judged.loc["L3b", "verdict"] == "inconclusive", "the dense network and the 3.6% ticket both still improve"
+    assert "still falls at the end of training on both sides" in judged.loc["L3b", "note"]
+    assert judged.loc["L2", "verdict"] == "replicated", "the 21.1% ticket had its early stop before the end"
+
+
 def test_table_has_the_contracts_columns():
     judged = judge(made_up_levels(tickets_win=True))
     contract = "id, claim, experiment, weights_remaining, paper, ours, ci_low, ci_high, n, verdict, note"

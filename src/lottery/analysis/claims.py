@@ -283,7 +283,7 @@ def row(claim: Claim, experiment: str, comparison: Comparison) -> dict[str, obje
         measured = claim.measure(comparison)
     except NotRun as reason:
         note = "; ".join(filter(None, [claim.note, str(reason)]))
-        return known | {"n": 0, "verdict": "not run", "note": note}
+        return known | {"n": 0, "verdict": reason.verdict, "note": note}
     estimate = (ratio_estimate if claim.unit == "ratio" else mean_estimate)(measured)
     return known | {
         "ours": estimate.mean,

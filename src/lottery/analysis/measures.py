@@ -19,8 +19,16 @@ TOLERANCE = 0.05
 apart, and the paper prints 1.85% as 1.9%."""
 
 
-class NotRun(Exception):  # noqa: N818 - the name of a verdict  # noqa: N818 - the name of a verdict
+class NotRun(Exception):  # noqa: N818 - the name of a verdict
     """The run did not train what a claim speaks of."""
+
+    verdict = "not run"
+
+
+class NotReached(NotRun):
+    """Trainings ended before what a claim speaks of happened."""
+
+    verdict = "inconclusive"
 
 
 class Comparison:
@@ -53,9 +61,15 @@ class Comparison:
         return chosen.groupby("replicate")[column].mean()
 
     def early_stop_ratio(self, arm: str, percent: float, versus: str = DENSE, versus_percent: float = 100) -> Measured:
-        """Early-stop iteration of an arm over that of another; below 1 where the first is sooner."""
+        """Early-stop iteration of an arm over that of another; below 1 where the first is sooner.
+
+        Raises NotReached when the validation loss of most networks on both sides still fell at the end of training.
+        """
         ours = self.values(arm, percent, "early_stop_iteration")
-        return (ours / self.values(versus, versus_percent, "early_stop_iteration")).dropna()
+        theirs = self.values(versus, versus_percent, "early_stop_iteration")
+        if min(ours.median(), theirs.median()) >= self.iterations:
+            raise NotReached("validation loss still falls at the end of training on both sides")
+        return (ours / theirs).dropna()
 
     def accuracy_gain(
         self, arm: str, percent: float, column: str = "test_accuracy_at_early_stop", versus: str = DENSE
