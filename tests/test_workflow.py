@@ -364,6 +364,14 @@ def test_results_do_not_depend_on_cores_or_stacks(two_experiments):
 # ---- what is declared, and what is refused
 
 
+def test_the_rule_graph_of_the_readme_is_that_of_the_rules(smoke):
+    said = smoke("--rulegraph", "mermaid-js")
+    names = dict(re.findall(r"(id\d+)\[(\w+)\]", said))
+    edges = {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", said)}
+    shown = (REPOSITORY / "README.md").read_text().split("```mermaid")[1].split("```")[0]
+    assert set(re.findall(r"(\w+) --> (\w+)", shown)) == edges
+
+
 def test_paper_mnist_is_declared_in_full(fresh):
     jobs = fresh.jobs("--configfile", "config/paper-mnist.yaml")
     assert jobs == {
