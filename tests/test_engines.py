@@ -40,7 +40,8 @@ def cases(draw):
         momentum=momentum,
         learning_rate=0.01,
         batch_size=draw(st.sampled_from([1, 7, 60, 64, 65, 150])),
-        precision=draw(st.sampled_from(["float32", "float64"])),
+        # Where gradients cancel, Adam makes whole steps of float32's rounding errors, each engine its own.
+        precision=draw(st.sampled_from(["float32", "float64"])) if optimizer == "sgd" else "float64",
     )
     split = Split(*(made_up_images(count, inputs, classes, random) for count in (120, 50, 70)))
     batches = random.integers(120, size=(UPDATES, recipe.batch_size))
@@ -67,7 +68,7 @@ def test_engines_agree_for_any_shape(case, by_pixel):
     network, start, mask, recipe, split, batches = case
     expected = outcome(torch_engine, network, start, mask, recipe, split, batches)
     found = outcome(sparse_engine, network, start, mask, recipe, split, batches, by_pixel=by_pixel)
-    # In float32 the order of sums matters, and Adam divides small gradients by their own size.
+    # In float32 the order of sums matters.
     tolerance = {"rtol": 1e-9, "atol": 1e-12} if recipe.precision == "float64" else {"rtol": 2e-3, "atol": 2e-3}
     np.testing.assert_allclose(found[0], expected[0], **tolerance)
     weights = tolerance if recipe.precision == "float32" else {"rtol": 1e-6, "atol": 1e-7}  # told in float32
