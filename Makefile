@@ -41,6 +41,7 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --requirement requirements.lock
 	.venv/bin/pip install --quiet --no-deps --editable .
+	.venv/bin/lottery compile-kernels
 	touch $@
 
 # New exact versions of everything named in pyproject.toml.

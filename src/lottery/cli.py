@@ -124,6 +124,13 @@ def make_parser() -> argparse.ArgumentParser:
     added.add_argument("--markdown", type=Path, required=True)
     added.add_argument("--html", type=Path, required=True)
 
+    verb(compile_kernels, "compile-kernels")
+
+    added = verb(compare, "compare")
+    added.add_argument("--levels", type=Path, required=True)
+    added.add_argument("--experiments", nargs=2, required=True, metavar="NAME")
+    added.add_argument("--output", type=Path, required=True, help="Markdown table to write")
+
     added = verb(bench, "bench")
     added.add_argument("--dataset", type=Path, required=True)
     added.add_argument("--repeats", type=int, default=7)
@@ -234,6 +241,21 @@ def judge_claims(chosen: Arguments) -> None:
     write_table(chosen.csv, verdicts)
     arrays.write_text(chosen.markdown, as_markdown(verdicts))
     arrays.write_text(chosen.html, as_html(verdicts))
+
+
+def compile_kernels(_: Arguments) -> None:
+    """Compile the sparse engine's kernels, which is otherwise done when they are first used."""
+    from lottery.training.sparse_engine import compile_kernels
+
+    compile_kernels()
+
+
+def compare(chosen: Arguments) -> None:
+    """Compare two experiments of a run, size by size."""
+    from lottery.analysis.comparison import as_markdown, compare
+    from lottery.analysis.tables import read_table
+
+    arrays.write_text(chosen.output, as_markdown(compare(read_table(chosen.levels), *chosen.experiments)))
 
 
 def bench(chosen: Arguments) -> None:

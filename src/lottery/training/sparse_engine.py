@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lottery.arrays import Arrays
 from lottery.datasets.images import Images, Split
-from lottery.networks import Layer, Network
+from lottery.networks import Layer, Network, build
 from lottery.settings import Training
 from lottery.training import kernels
 from lottery.training.kernels import ImageRows, PixelLayer, Rule, SparseLayer
@@ -226,6 +226,17 @@ class Engine:
             else:
                 arrays.weight[:] = weights[self.places[index]]
             arrays.bias[:] = parameters[layer.bias_name]
+
+
+def compile_kernels() -> None:
+    """Use every kernel once on a network of LeNet's depth. What Numba compiles it keeps beside the source."""
+    recipe = Training(batch_size=2)
+    network = build("lenet-2-2", 8, 2)
+    images = Images(np.ones((2, 8), np.uint8), np.zeros(2, np.int64))
+    parts = resident(Split(images, images, images), recipe)
+    engine = Engine(network, network.initial(np.random.default_rng(0)), None, parts, recipe)
+    engine.advance(np.array([[0, 1]]))
+    engine.evaluate("test")
 
 
 def _no_pixel_layer(dtype: type[np.floating]) -> PixelLayer:
