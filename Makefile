@@ -10,7 +10,7 @@ SNAKEMAKE := .venv/bin/snakemake --profile workflow/profiles/local
 figures: $(READY)
 	$(SNAKEMAKE)
 
-report: $(READY)
+report: figures
 	.venv/bin/snakemake --report results/quick/report.html
 
 test: $(READY)

@@ -110,6 +110,14 @@ def test_a_figure_says_what_it_needs(tables, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_experiments_without_the_arms_are_left_out(tables, tmp_path):
+    levels, curves = tables
+    other = levels[levels["arm"].isin(["dense", "small-dense"])].assign(experiment="other")
+    draw("figure4c", pd.concat([levels, other]), curves, [tmp_path / "both.png"])
+    draw("figure4c", levels, curves, [tmp_path / "one.png"])
+    assert (tmp_path / "both.png").read_bytes() == (tmp_path / "one.png").read_bytes()
+
+
 def test_unknown_figure(tables, tmp_path):
     with pytest.raises(LotteryError, match="unknown figure 'figure11'; did you mean 'figure1'"):
         draw("figure11", *tables, [tmp_path / "x.png"])

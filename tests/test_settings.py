@@ -8,9 +8,10 @@ import yaml
 from conftest import REPOSITORY
 
 from lottery.errors import LotteryError
-from lottery.runs import Stack, levels_of, read_run, stacks, trainings
+from lottery.runs import levels_of, read_run, stacks, trainings
 from lottery.settings import Settings
 from lottery.settings_reference import readme_with_reference, schema
+from lottery.stacks import Stack
 
 
 def default_config() -> dict:
@@ -83,17 +84,17 @@ LENET = "experiments.lenet-mnist"
         (f"{LENET}.pruning.dense_rate", 1.0, f"{LENET}.pruning.dense_rate: input should be less than 1"),
         (f"{LENET}.network", "lenet5", f"{LENET}.network: unknown network 'lenet5'; known: lenet-300-100"),
         (f"{LENET}.dataset", "minst", f"{LENET}.dataset: unknown dataset 'minst'; known: mnist"),
-        (f"{LENET}.arms.0.arm", "iterativ", f"{LENET}.arm: unknown arm 'iterativ'; did you mean 'iterative'?"),
-        (f"{LENET}.arms.0.draws", 3, f"{LENET}.arms.iterative.draws: iterative does not sample"),
+        (f"{LENET}.arms.0.arm", "iterativ", f"{LENET}.arms.0.arm: unknown arm 'iterativ'; did you mean 'iterative'?"),
+        (f"{LENET}.arms.0.draws", 3, f"{LENET}.arms.0.draws: iterative does not sample"),
         (f"{LENET}.arms.1.levels", [3, 2], f"{LENET}.arms.1: levels [3, 2] must be whole numbers from 1 on, rising"),
         (
             f"{LENET}.arms.1.levels",
             [20],
-            f"{LENET}.arms.iterative-reinit.levels: 20 is beyond the experiment's 19 levels",
+            f"{LENET}.arms.1.levels: iterative-reinit at level 20 is beyond the experiment's 19 levels",
         ),
         (f"{LENET}.arms.1.arm", "iterative", f"{LENET}: arms names one arm twice"),
         (f"{LENET}.replicates", 0, f"{LENET}.replicates: input should be greater than or equal to 1, not 0"),
-        (f"{LENET}.levels", 60, f"{LENET}.arms.iterative.levels: level 60 would leave"),
+        (f"{LENET}.levels", 60, f"{LENET}.arms.0.levels: level 60 would leave"),
         ("run_experiments", ["lenet"], "run_experiments: no experiment is called 'lenet'; did you mean 'lenet-mnist'?"),
     ],
 )

@@ -14,8 +14,8 @@ from lottery.datasets.batches import shuffled_batches
 from lottery.datasets.images import Split, read_split
 from lottery.networks import build
 from lottery.randomness import Seed, split_generator
-from lottery.runs import ExperimentKey, Member
 from lottery.settings import Training
+from lottery.stacks import ExperimentKey, Member
 from lottery.tickets import rewind
 from lottery.training import sparse_engine, torch_engine
 from lottery.training.job import Job, JobFiles, batches_of, run_job

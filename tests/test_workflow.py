@@ -17,8 +17,8 @@ from lottery.arrays import of_member, read_arrays
 from lottery.datasets.images import read_split
 from lottery.networks import build
 from lottery.randomness import split_generator
-from lottery.runs import Stack
 from lottery.settings import Training
+from lottery.stacks import Stack
 from lottery.training import sparse_engine, torch_engine
 
 SMOKE = ("--configfile", "config/smoke.yaml")
@@ -197,8 +197,7 @@ def test_early_stop_of_the_table_is_that_of_the_history(smoke):
             best = rows.loc[rows["validation_loss"].idxmin()]
             assert row["early_stop_iteration"] == best["iteration"]
             assert row["validation_loss_at_early_stop"] == best["validation_loss"]
-            if best["iteration"] == 60:
-                assert row["test_accuracy_at_early_stop"] == best["test_accuracy"]
+            assert row["test_accuracy_at_early_stop"] == best["test_accuracy"]
 
 
 def test_figures_are_drawn_from_the_tables_alone(smoke, tmp_path):
@@ -391,14 +390,6 @@ def test_paper_mnist_is_declared_in_full(fresh):
         "plot": 6,
         "all": 1,
     }
-
-
-def test_default_run_is_quick_and_needs_no_download(fresh):
-    said = fresh("-n")
-    assert "results/quick/" in said
-    jobs = job_counts(said)
-    assert jobs["train_dense"] == 1
-    assert "download" not in jobs
 
 
 @pytest.mark.parametrize(

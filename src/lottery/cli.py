@@ -6,13 +6,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lottery import arrays, tickets
+from pydantic import ValidationError
+
+from lottery import arrays, stacks, tickets
 from lottery.datasets.sources import source
 from lottery.errors import LotteryError
 from lottery.networks import Network, build
-from lottery.randomness import Seed
-from lottery.runs import ExperimentKey, Stack
-from lottery.settings import Pruning, Training
+from lottery.settings import Pruning, Section, Training
+from lottery.stacks import ExperimentKey, Stack
 
 Arguments = argparse.Namespace
 Verb = Callable[[Arguments], None]
@@ -45,11 +46,9 @@ def make_parser() -> argparse.ArgumentParser:
         return added
 
     def with_network(added: argparse.ArgumentParser) -> None:
-        added.add_argument(
-            "--key", type=ExperimentKey.model_validate_json, required=True, help="experiment, seed, dataset"
-        )
+        added.add_argument("--key", type=from_json(ExperimentKey), required=True, help="experiment, seed, dataset")
         added.add_argument("--network", required=True)
-        added.add_argument("--stack", type=Stack.parse, required=True, metavar="rFIRST-LAST", help="replicates")
+        added.add_argument("--stack", type=stack_name, required=True, metavar="rFIRST-LAST", help="replicates")
 
     def with_place(added: argparse.ArgumentParser) -> None:
         added.add_argument("--arm", required=True)
@@ -69,7 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
     with_network(added)
     with_place(added)
     added.add_argument("--draws", type=int, default=1)
-    added.add_argument("--recipe", type=Training.model_validate_json, required=True)
+    added.add_argument("--recipe", type=from_json(Training), required=True)
     added.add_argument("--threads", type=int, default=1)
     for name in ("dataset", "start", "trained", "history", "summary"):
         added.add_argument(f"--{name}", type=Path, required=True)
@@ -78,7 +77,7 @@ def make_parser() -> argparse.ArgumentParser:
     added = verb(prune, "prune")
     with_network(added)
     with_place(added)
-    added.add_argument("--pruning", type=Pruning.model_validate_json, required=True)
+    added.add_argument("--pruning", type=from_json(Pruning), required=True)
     added.add_argument("--trained", type=Path, required=True, help="weights to score")
     added.add_argument("--survivors", type=Path, help="mask that the new one lies within")
     added.add_argument("--mask", type=Path, required=True, help="to write")
@@ -151,12 +150,7 @@ def prepare_dataset(chosen: Arguments) -> None:
 
 def initialize(chosen: Arguments) -> None:
     """Draw the initial weights of every replicate."""
-    network = network_of(chosen)
-    start = [
-        network.initial(seed_of(chosen, member.replicate).generator("initialisation", level=chosen.level))
-        for member in chosen.stack.members(draws=1)
-    ]
-    arrays.write_arrays(chosen.start, arrays.stack(start))
+    arrays.write_arrays(chosen.start, stacks.initialize(chosen.stack, chosen.key, network_of(chosen), chosen.level))
 
 
 def train(chosen: Arguments) -> None:
@@ -171,17 +165,9 @@ def train(chosen: Arguments) -> None:
 def prune(chosen: Arguments) -> None:
     """Remove the weights of smallest trained magnitude from a mask."""
     counts = tickets.arm(chosen.arm).counts(network_of(chosen), chosen.pruning, chosen.level)
-    trained = arrays.read_arrays(chosen.trained)
     survivors = arrays.read_arrays(chosen.survivors) if chosen.survivors else None
-    masks = [
-        tickets.prune(
-            arrays.of_member(trained, member),
-            arrays.of_member(survivors, member) if survivors else None,
-            counts,
-        )
-        for member in range(len(chosen.stack.members(draws=1)))
-    ]
-    arrays.write_arrays(chosen.mask, arrays.stack(masks))
+    mask = stacks.prune(chosen.stack, arrays.read_arrays(chosen.trained), survivors, counts)
+    arrays.write_arrays(chosen.mask, mask)
 
 
 def rewind(chosen: Arguments) -> None:
@@ -192,27 +178,18 @@ def rewind(chosen: Arguments) -> None:
 
 def reinitialize(chosen: Arguments) -> None:
     """Give a ticket's mask freshly drawn weights."""
-    network, ticket = network_of(chosen), arrays.read_arrays(chosen.ticket)
-    masks, starts = [], []
-    for member in chosen.stack.members(chosen.draws):
-        random = seed_of(chosen, member.replicate).generator("reinitialisation", level=chosen.level, draw=member.draw)
-        masks.append(arrays.of_member(ticket, member.replicate - chosen.stack.first))
-        starts.append(tickets.rewind(network.initial(random), masks[-1]))
-    arrays.write_arrays(chosen.mask, arrays.stack(masks))
-    arrays.write_arrays(chosen.start, arrays.stack(starts))
+    ticket = arrays.read_arrays(chosen.ticket)
+    mask, start = stacks.reinitialize(chosen.stack, chosen.key, network_of(chosen), chosen.level, chosen.draws, ticket)
+    arrays.write_arrays(chosen.mask, mask)
+    arrays.write_arrays(chosen.start, start)
 
 
 def randomize_mask(chosen: Arguments) -> None:
     """Keep as many weights in each layer as a ticket does, at random places, and rewind them."""
     ticket, checkpoint = arrays.read_arrays(chosen.ticket), arrays.read_arrays(chosen.checkpoint)
-    masks, starts = [], []
-    for member in chosen.stack.members(chosen.draws):
-        random = seed_of(chosen, member.replicate).generator("random mask", level=chosen.level, draw=member.draw)
-        place = member.replicate - chosen.stack.first
-        masks.append(tickets.random_mask(arrays.of_member(ticket, place), random))
-        starts.append(tickets.rewind(arrays.of_member(checkpoint, place), masks[-1]))
-    arrays.write_arrays(chosen.mask, arrays.stack(masks))
-    arrays.write_arrays(chosen.start, arrays.stack(starts))
+    mask, start = stacks.randomize_mask(chosen.stack, chosen.key, chosen.level, chosen.draws, ticket, checkpoint)
+    arrays.write_arrays(chosen.mask, mask)
+    arrays.write_arrays(chosen.start, start)
 
 
 def collect(chosen: Arguments) -> None:
@@ -287,5 +264,23 @@ def network_of(chosen: Arguments) -> Network:
     return build(chosen.network, data.inputs, data.classes)
 
 
-def seed_of(chosen: Arguments, replicate: int) -> Seed:
-    return Seed(chosen.key.seed, chosen.key.experiment, replicate)
+def from_json(section: type[Section]) -> Callable[[str], Section]:
+    """The parser of an option that holds a section of the settings as JSON."""
+
+    def parse(text: str) -> Section:
+        try:
+            return section.model_validate_json(text)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            place = ".".join(map(str, problem["loc"]))
+            raise argparse.ArgumentTypeError(f"{place or section.__name__}: {problem['msg']}") from None
+
+    return parse
+
+
+def stack_name(text: str) -> Stack:
+    """The parser of the option --stack."""
+    try:
+        return Stack.parse(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form r0-2") from None

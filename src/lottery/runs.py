@@ -9,48 +9,12 @@ from lottery.datasets.sources import source
 from lottery.errors import LotteryError
 from lottery.networks import Network, build, narrowed
 from lottery.pruning.allocation import Counts, dense_counts
-from lottery.settings import Experiment, Section, Settings, read_settings
+from lottery.settings import ArmSettings, Experiment, Settings, read_settings
+from lottery.stacks import Stack
 from lottery.tickets import arm
 
 DENSE = "dense"
 """The arm of the unpruned network, at level 0."""
-
-
-class ExperimentKey(Section):
-    """What tells one experiment's random numbers and images from another's."""
-
-    experiment: str
-    seed: int
-    dataset: str
-
-
-@dataclass(frozen=True)
-class Member:
-    """One network of a stack."""
-
-    replicate: int
-    draw: int
-
-
-@dataclass(frozen=True)
-class Stack:
-    """Replicates first, ..., last, trained by one job."""
-
-    first: int
-    last: int
-
-    def __str__(self) -> str:
-        return f"r{self.first}-{self.last}"
-
-    @classmethod
-    def parse(cls, text: str) -> "Stack":
-        """The stack of a folder name such as `r0-2`."""
-        first, last = text.removeprefix("r").split("-")
-        return cls(int(first), int(last))
-
-    def members(self, draws: int) -> list[Member]:
-        """All draws of the first replicate, then of the next: the order of the leading array axis."""
-        return [Member(replicate, draw) for replicate in range(self.first, self.last + 1) for draw in range(draws)]
 
 
 @dataclass(frozen=True)
@@ -73,36 +37,59 @@ def read_run(config: Mapping[str, Any]) -> Settings:
     Raises LotteryError with one line per wrong key.
     """
     settings = read_settings(config)
-    wrong = []
-    for name, experiment in settings.experiments.items():
-        try:
-            check(experiment)
-        except LotteryError as error:
-            wrong.append(f"config: experiments.{name}.{error}")
+    wrong = [
+        f"config: experiments.{name}.{problem}"
+        for name, experiment in settings.experiments.items()
+        for problem in problems(experiment)
+    ]
     if wrong:
         raise LotteryError("\n".join(wrong))
     return settings
 
 
-def check(experiment: Experiment) -> None:
-    """Raise LotteryError when an experiment names something unknown or asks for a level that cannot be."""
-    network = network_of(experiment)
-    for settings in experiment.arms:
-        row = arm(settings.arm)
-        if settings.draws > 1 and not row.samples:
-            raise LotteryError(f"arms.{row.name}.draws: {row.name} does not sample, so draws must be 1")
-        deepest = max(levels_of(experiment, row.name))
-        if not row.linear and deepest > experiment.levels:
+def problems(experiment: Experiment) -> list[str]:
+    """What an experiment names that is unknown, or asks for that cannot be; each begins with its key."""
+    try:
+        network = network_of(experiment)
+    except LotteryError as error:
+        return [str(error)]
+    images = source(experiment.dataset).training_images
+    found = []
+    if experiment.training.validation_images >= images:
+        asked = experiment.training.validation_images
+        found.append(f"training.validation_images: {asked} of {images} training images leave none to train on")
+    for index, settings in enumerate(experiment.arms):
+        try:
+            check_arm(experiment, settings, network)
+        except LotteryError as error:
+            found.append(f"arms.{index}.{error}")
+    return found
+
+
+def check_arm(experiment: Experiment, settings: ArmSettings, network: Network) -> None:
+    """Raise LotteryError, beginning with the key, when an arm is unknown or one of its levels cannot be."""
+    row = arm(settings.arm)
+    if settings.draws > 1 and not row.samples:
+        raise LotteryError(f"draws: {row.name} does not sample, so draws must be 1, not {settings.draws}")
+    levels = levels_of(experiment, row.name)
+    if not levels:
+        raise LotteryError(f"levels: linear_step {experiment.pruning.linear_step} allows no level")
+    deepest = max(levels)
+    if not row.linear and deepest > experiment.levels:
+        raise LotteryError(
+            f"levels: {row.name} at level {deepest} is beyond the experiment's {experiment.levels} levels;"
+            " name lower ones, or `all`"
+        )
+    try:
+        before, after = (row.counts(network, experiment.pruning, level) for level in (deepest - 1, deepest))
+    except LotteryError as error:
+        raise LotteryError(f"levels: {error}") from None
+    for layer, kept in after.items():
+        if kept == 0 or kept == before[layer] < dense_counts(network)[layer]:
             raise LotteryError(
-                f"arms.{row.name}.levels: {deepest} is beyond the experiment's {experiment.levels} levels"
+                f"levels: level {deepest} would leave {kept} of the {before[layer]} weights that {layer} has one level"
+                " before: too few to prune further"
             )
-        counts = [row.counts(network, experiment.pruning, level) for level in (deepest - 1, deepest)]
-        for layer, kept in counts[1].items():
-            if kept == 0 or kept == counts[0][layer] < dense_counts(network)[layer]:
-                raise LotteryError(
-                    f"arms.{row.name}.levels: level {deepest} would leave {kept} of the {counts[0][layer]} weights that"
-                    f" {layer} has one level before: too few to prune further"
-                )
 
 
 def network_of(experiment: Experiment) -> Network:

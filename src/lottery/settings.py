@@ -6,6 +6,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Mapping, Set
 from typing import Any, Literal, Self
 
@@ -114,7 +115,8 @@ class ArmSettings(Section):
 
     arm: str = key("Name of the arm, from the table in `src/lottery/tickets.py`.", paper="section 2; App. E")
     levels: list[int] | Literal["all"] = key(
-        "Levels at which the arm's networks are trained: a list, or `all` from 1 to the experiment's `levels`.",
+        "Levels at which the arm's networks are trained: a list, or `all`: from 1 to the experiment's `levels`, or for"
+        " a linear arm as many steps of `linear_step` as leave something.",
         default="all",
         paper="Fig. 4",
     )
@@ -167,8 +169,10 @@ class Settings(Section):
         for name in self.run_experiments:
             if name not in self.experiments:
                 raise ValueError(f"run_experiments: no experiment is called {name!r}{suggest(name, self.experiments)}")
+        if len(set(self.run_experiments)) != len(self.run_experiments):
+            raise ValueError("run_experiments: names one experiment twice")
         for name in self.experiments:
-            if not name.replace("-", "").isalnum() or name != name.lower():
+            if not re.fullmatch(NAME, name):
                 raise ValueError(f"experiments: the name {name!r} must be of the form lenet-mnist (a-z, 0-9, -)")
         return self
 
@@ -189,14 +193,14 @@ def explain(error: ValidationError) -> list[str]:
     lines = []
     for problem in error.errors():
         place = [str(part) for part in problem["loc"] if part not in ("list[int]", "literal['all']")]
-        name = ".".join(place) or "the whole"
+        name = ".".join(place)
         found = problem["input"]
         if problem["type"] == "extra_forbidden":
             lines.append(f"{name}: unknown key{suggest(place[-1], keys_at(place[:-1]))}")
         elif problem["type"] == "missing":
             lines.append(f"{name}: missing key")
         elif problem["type"] == "value_error":
-            lines.append(f"{name}: {problem['ctx']['error']}")
+            lines.append(": ".join(filter(None, [name, str(problem["ctx"]["error"])])))
         else:
             lines.append(f"{name}: {problem['msg'].lower()}, not {found!r}")
     return list(dict.fromkeys(lines))

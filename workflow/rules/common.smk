@@ -1,4 +1,4 @@
-# Settings, paths and the functions that rules ask. The only file with logic.
+# Settings, paths and the functions that rules ask.
 import os
 import shlex
 import sys
@@ -9,10 +9,11 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(os.path.relpath(workflow.basedir))
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from lottery import runs
+from lottery import runs, stacks
 from lottery.datasets.sources import source
 from lottery.errors import LotteryError
 from lottery.figures.catalog import CATALOG, figures_of
+from lottery.pruning import allocation
 from lottery.tickets import ARMS
 
 try:
@@ -55,9 +56,9 @@ def modules(*names):
     ]
 
 
-STARTING_CODE = modules("arrays.py", "networks.py", "randomness.py", "tickets.py")
-PRUNING_CODE = modules("arrays.py", "networks.py", "tickets.py", "pruning")
-TRAINING_CODE = modules("arrays.py", "networks.py", "randomness.py", "datasets", "training")
+STARTING_CODE = modules("arrays.py", "networks.py", "randomness.py", "stacks.py", "tickets.py")
+PRUNING_CODE = modules("arrays.py", "networks.py", "stacks.py", "tickets.py", "pruning")
+TRAINING_CODE = modules("arrays.py", "networks.py", "randomness.py", "stacks.py", "datasets", "training")
 
 
 def experiment_of(wildcards):
@@ -67,7 +68,7 @@ def experiment_of(wildcards):
 def key(wildcards):
     """What seeds an experiment's random numbers and names its images, as canonical text."""
     experiment = experiment_of(wildcards)
-    return runs.ExperimentKey(
+    return stacks.ExperimentKey(
         experiment=wildcards.experiment, seed=SETTINGS.seed, dataset=experiment.dataset
     ).canonical_json()
 
@@ -117,7 +118,7 @@ def remaining(wildcards):
     """Percent of weights remaining, for messages."""
     experiment = experiment_of(wildcards)
     counts = runs.counts_at(experiment, wildcards.arm, int(wildcards.level))
-    return f"{100 * sum(counts.values()) / runs.network_of(experiment).weights:.1f}%"
+    return f"{100 * allocation.remaining(runs.network_of(experiment), counts):.1f}%"
 
 
 def stack_file(wildcards, arm, level, name):
@@ -152,6 +153,10 @@ def trained_stacks(filename):
 
 
 def figure_names():
-    """The figures that the arms of this run allow."""
-    trained = {arm.arm for name in SETTINGS.run_experiments for arm in SETTINGS.experiments[name].arms}
-    return [figure.name for figure in figures_of(trained)]
+    """The figures that the arms of at least one experiment allow."""
+    possible = {
+        figure.name
+        for name in SETTINGS.run_experiments
+        for figure in figures_of([arm.arm for arm in SETTINGS.experiments[name].arms])
+    }
+    return [name for name in CATALOG if name in possible]

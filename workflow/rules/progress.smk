@@ -50,7 +50,7 @@ class TrainingProgress(logging.Handler):
 def training_updates(place):
     """Updates in a training job, from its experiment, stack and arm."""
     experiment = SETTINGS.experiments[place["experiment"]]
-    stack = runs.Stack.parse(str(place["stack"]))
+    stack = stacks.Stack.parse(str(place["stack"]))
     draws = runs.draws_of(experiment, place.get("arm", runs.DENSE))
     return experiment.training.iterations * len(stack.members(draws))
 

@@ -1,18 +1,22 @@
 """What claims compare: one number for each replicate, from the rows of one experiment in `levels.csv`.
 
-Comparisons are paired: a replicate's ticket, controls and dense network share their initialisation and, at one level,
-their batches. Draws are averaged within their replicate first, so n counts replicates.
+Comparisons are paired by replicate. A ticket and the controls of its level see the same batches, and all arms but the
+reinitialised and the small dense ones start from the replicate's own initialisation; the dense network, at level 0, has
+batches of its own. Draws are averaged within their replicate first, so n counts replicates.
 """
 
 from collections.abc import Iterable
 from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from lottery.runs import DENSE
 
 Measured: TypeAlias = pd.Series
 """float, indexed by replicate."""
+
+EARLY_STOP = "early_stop_iteration"
 
 TOLERANCE = 0.05
 """How far (relative) a trained level may lie from a size that the paper prints, to count as that size: levels are 20%
@@ -31,6 +35,12 @@ class NotReached(NotRun):
     verdict = "inconclusive"
 
 
+def nearest_size(sizes: Iterable[float], percent: float) -> float | None:
+    """The size nearest to one that the paper prints; None when none counts as that size."""
+    near = min(sizes, key=lambda size: abs(size - percent), default=None)
+    return None if near is None or abs(near - percent) > TOLERANCE * percent else near
+
+
 class Comparison:
     """One experiment's networks, to be compared with each other. Sizes are in percent of weights remaining."""
 
@@ -46,6 +56,7 @@ class Comparison:
         # The linear steps of a one-shot arm are further sizes of the same arm.
         arms = levels["arm"].str.replace("one-shot-linear", "one-shot")
         self.levels = levels.assign(arm=arms, percent=percent.round(6))
+        self.remarks: list[str] = []
 
     def sizes(self, arm: str) -> list[float]:
         """Percent of weights remaining at which an arm was trained, largest first."""
@@ -53,65 +64,75 @@ class Comparison:
 
     def values(self, arm: str, percent: float, column: str) -> Measured:
         """A column's value for each replicate. Raises NotRun when the arm was not trained at this size."""
-        sizes = self.sizes(arm)
-        near = min(sizes, key=lambda size: abs(size - percent), default=None)
-        if near is None or abs(near - percent) > TOLERANCE * percent:
+        near = nearest_size(self.sizes(arm), percent)
+        if near is None:
             raise NotRun(f"{arm} was not trained at {percent:.3g}%")
         chosen = self.levels[(self.levels["arm"] == arm) & (self.levels["percent"] == near)]
         return chosen.groupby("replicate")[column].mean()
 
-    def early_stop_ratio(self, arm: str, percent: float, versus: str = DENSE, versus_percent: float = 100) -> Measured:
+    def check_reached(self, *places: tuple[str, float], all_of_them: bool = False) -> None:
+        """Raise NotReached when networks had not reached their early stop: validation loss was least at the very end.
+
+        places: arms and sizes. A place has not reached it when most of its replicates have not. By default one place
+        that has is enough: the direction of a comparison with networks that still improve can be told.
+        """
+        stops = [self.values(arm, percent, EARLY_STOP).median() for arm, percent in places]
+        if (max if all_of_them else min)(stops) >= self.iterations:
+            raise NotReached("validation loss still falls at the end of training")
+
+    def unreached(self, *places: tuple[str, float]) -> str:
+        """For a note: how many networks had not reached their early stop; empty when all had."""
+        stops = pd.concat([self.values(arm, percent, EARLY_STOP) for arm, percent in places])
+        late = int((stops >= self.iterations).sum())
+        return f"in {late} of {len(stops)} networks validation loss still fell at the end" if late else ""
+
+    def early_stop_ratio(
+        self, arm: str, percent: float, versus: str = DENSE, versus_percent: float = 100, *, equal: bool = False
+    ) -> Measured:
         """Early-stop iteration of an arm over that of another; below 1 where the first is sooner.
 
-        Raises NotReached when the validation loss of most networks on both sides still fell at the end of training.
+        `equal`: the ratio is asked for itself, not for its direction, so both sides must have reached their early stop.
         """
-        ours = self.values(arm, percent, "early_stop_iteration")
-        theirs = self.values(versus, versus_percent, "early_stop_iteration")
-        if min(ours.median(), theirs.median()) >= self.iterations:
-            raise NotReached("validation loss still falls at the end of training on both sides")
-        return (ours / theirs).dropna()
+        places = (arm, percent), (versus, versus_percent)
+        self.check_reached(*places, all_of_them=equal)
+        self.remarks.append(self.unreached(*places))
+        return (self.values(*places[0], EARLY_STOP) / self.values(*places[1], EARLY_STOP)).dropna()
 
     def accuracy_gain(
         self, arm: str, percent: float, column: str = "test_accuracy_at_early_stop", versus: str = DENSE
     ) -> Measured:
         """Points of accuracy by which an arm exceeds another of the same size, or the dense network."""
-        other = self.values(versus, 100 if versus == DENSE else percent, column)
-        return (100 * (self.values(arm, percent, column) - other)).dropna()
+        places = (arm, percent), (versus, 100 if versus == DENSE else percent)
+        if column.endswith("at_early_stop"):
+            self.check_reached(*places)
+        return (100 * (self.values(*places[0], column) - self.values(*places[1], column))).dropna()
 
     def accuracy_gain_between(
         self, arm: str, high: float, low: float, column: str = "test_accuracy_at_early_stop", versus: str = DENSE
     ) -> Measured:
         """Mean of `accuracy_gain` over the sizes from `high` to `low` that both arms were trained at."""
-        return _mean(self.accuracy_gain(arm, size, column, versus) for size in self._sizes(arm, high, low, versus))
+        gains = [self.accuracy_gain(arm, size, column, versus) for size in self._sizes(arm, high, low, versus)]
+        return pd.concat(gains, axis=1).mean(axis=1)
 
     def early_stop_ratio_between(self, arm: str, high: float, low: float) -> Measured:
-        """Mean of `early_stop_ratio` to the dense network over the sizes from `high` to `low`."""
-        return _mean(self.early_stop_ratio(arm, size) for size in self._sizes(arm, high, low, DENSE))
+        """Geometric mean of `early_stop_ratio` to the dense network over the sizes from `high` to `low`."""
+        ratios = [self.early_stop_ratio(arm, size) for size in self._sizes(arm, high, low, DENSE)]
+        return np.exp(np.log(pd.concat(ratios, axis=1)).mean(axis=1))
 
     def least_train_accuracy(self, arm: str, low: float) -> Measured:
         """Percent of training images right at the end, at the worst of the sizes of at least `low`."""
         sizes = self._sizes(arm, 100, low, DENSE)
         return 100 * pd.concat([self.values(arm, size, "train_accuracy_final") for size in sizes], axis=1).min(axis=1)
 
-    def smallest_matching(self, arm: str) -> Measured:
-        """The smallest size, in percent, at which a replicate is at least as accurate at early stop as when dense."""
-        sizes = self._sizes(arm, 100, 0, DENSE)
-        gains = pd.concat({size: self.accuracy_gain(arm, size) for size in sizes}, axis=1)
-        return pd.Series({replicate: min([100.0, *row.index[row >= 0]]) for replicate, row in gains.iterrows()})
-
     def _sizes(self, arm: str, high: float, low: float, versus: str) -> list[float]:
+        """The sizes in a range that both arms were trained at. Raises NotRun when there are fewer than two."""
+        others = self.sizes(versus)
         common = [
             size
             for size in self.sizes(arm)
-            if low <= size <= high
-            and (versus == DENSE or any(abs(size - other) <= TOLERANCE * size for other in self.sizes(versus)))
+            if low <= size <= high and (versus == DENSE or nearest_size(others, size) is not None)
         ]
-        if not common:
+        if len(common) < 2:
             both = arm if versus == DENSE else f"{arm} and {versus}"
-            raise NotRun(f"{both} were not trained from {high:g}% to {low:g}%")
+            raise NotRun(f"{both} were not trained at two sizes or more from {high:g}% to {low:g}%")
         return common
-
-
-def _mean(sizes: Iterable[Measured]) -> Measured:
-    """The mean over sizes, for each replicate."""
-    return pd.concat(list(sizes), axis=1).mean(axis=1)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -39,7 +40,7 @@ def collect_levels(folders: list[Path]) -> pd.DataFrame:
     """One row for each network trained in these folders, columns LEVELS, in the order of the folders."""
     rows = []
     for folder in folders:
-        summary = json.loads((folder / "summary.json").read_text())
+        summary = read_summary(folder)
         job = {name: summary[name] for name in ("experiment", "arm", "level", "dataset", "network")}
         job["iterations"] = summary["training"]["iterations"]
         rows += [job | member for member in summary["members"]]
@@ -56,10 +57,21 @@ def collect_curves(folders: list[Path]) -> pd.DataFrame:
     """All histories below one another, columns CURVES."""
     histories = []
     for folder in folders:
-        summary = json.loads((folder / "summary.json").read_text())
+        summary = read_summary(folder)
         history = pd.read_csv(folder / "history.csv")
         histories.append(history.assign(**{name: summary[name] for name in ("experiment", "arm", "level")}))
     return pd.concat(histories, ignore_index=True)[CURVES]
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """What a training job says of itself. Raises LotteryError naming the file when it cannot be read."""
+    path = folder / "summary.json"
+    try:
+        return json.loads(path.read_text())
+    except OSError as error:
+        raise LotteryError(f"{path}: cannot be read: {error.strerror}") from None
+    except json.JSONDecodeError as error:
+        raise LotteryError(f"{path}: is not JSON: {error}") from None
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -25,6 +25,7 @@ class Source:
 
     folder: str
     classes: int
+    training_images: int
     image_shape: tuple[int, ...]
     files: tuple[RawFile, ...]
 
@@ -41,6 +42,7 @@ SOURCES = {
     "mnist": Source(
         folder="resources/mnist",
         classes=10,
+        training_images=60_000,
         image_shape=(28, 28),
         files=(
             RawFile(

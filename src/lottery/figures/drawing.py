@@ -19,8 +19,11 @@ def draw(name: str, levels: pd.DataFrame, curves: pd.DataFrame, outputs: list[Pa
         raise LotteryError(f"figure: unknown figure {name!r}{suggest(name, CATALOG)}")
     entry = CATALOG[name]
     for group in entry.needs:
-        if not group & set(levels["arm"]):
+        trained = set(levels.loc[levels["arm"].isin(group), "experiment"])
+        if not trained:
             raise LotteryError(f"{name}: needs the arm {' or '.join(sorted(group))}, which this run does not train")
+        levels = levels[levels["experiment"].isin(trained)]
+    curves = curves[curves["experiment"].isin(set(levels["experiment"]))]
     start_drawing()
     save(getattr(importlib.import_module(f"lottery.figures.{entry.module}"), entry.function)(levels, curves), outputs)
 

@@ -23,9 +23,9 @@ from lottery.datasets.batches import Batches, shuffled_batches
 from lottery.datasets.images import read_split
 from lottery.datasets.sources import source
 from lottery.networks import Network, build
-from lottery.randomness import Seed, split_generator
-from lottery.runs import ExperimentKey, Member
+from lottery.randomness import split_generator
 from lottery.settings import Training
+from lottery.stacks import ExperimentKey, Member
 from lottery.training.loop import Record, Row, train
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ def engine_of(recipe: Training) -> ModuleType:
 
 def batches_of(job: Job, member: Member, images: int) -> Batches:
     """The member's batches. All arms of a replicate see the same ones at a level, and no two levels do."""
-    seed = Seed(job.key.seed, job.key.experiment, member.replicate)
+    seed = job.key.of_replicate(member.replicate)
     return shuffled_batches(
         images, job.recipe.batch_size, lambda epoch: seed.generator("batches", level=job.level, epoch=epoch)
     )
@@ -216,7 +216,7 @@ def git_commit() -> str | None:
     """The commit of the code in use, with `-dirty` when files differ from it; None outside a git checkout."""
     try:
         done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
             cwd=Path(__file__).parent,
             capture_output=True,
             text=True,
