@@ -126,8 +126,7 @@ def make_parser() -> argparse.ArgumentParser:
     verb(compile_kernels, "compile-kernels")
 
     added = verb(compare, "compare")
-    added.add_argument("--levels", type=Path, required=True)
-    added.add_argument("--experiments", nargs=2, required=True, metavar="NAME")
+    added.add_argument("--runs", type=Path, nargs=2, required=True, metavar="FOLDER")
     added.add_argument("--output", type=Path, required=True, help="Markdown table to write")
 
     added = verb(bench, "bench")
@@ -228,11 +227,12 @@ def compile_kernels(_: Arguments) -> None:
 
 
 def compare(chosen: Arguments) -> None:
-    """Compare two experiments of a run, size by size."""
+    """Compare two runs of the same seeds, size by size."""
     from lottery.analysis.comparison import as_markdown, compare
     from lottery.analysis.tables import read_table
 
-    arrays.write_text(chosen.output, as_markdown(compare(read_table(chosen.levels), *chosen.experiments)))
+    first, second = (read_table(run / "tables" / "levels.csv") for run in chosen.runs)
+    arrays.write_text(chosen.output, as_markdown(compare(first, second)))
 
 
 def bench(chosen: Arguments) -> None:

@@ -1,10 +1,14 @@
-"""Two experiments side by side: do they differ by more than their replicates scatter?"""
+"""Two runs of the same seeds side by side: does what changed between them matter?"""
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lottery.analysis.statistics import CONFIDENCE
+from lottery.analysis.statistics import CONFIDENCE, mean_estimate
 from lottery.errors import LotteryError
+
+NETWORK = ["experiment", "arm", "level", "replicate", "draw"]
+"""Columns that name a trained network."""
 
 MEASURES = {
     "early_stop_iteration": ("early-stop iteration", 1.0),
@@ -14,35 +18,34 @@ MEASURES = {
 """Columns of levels.csv that are compared: their names for reading, and a factor."""
 
 
-def compare(levels: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
-    """One row for each size and measure: both means, their difference with its 95% interval (Welch), and p.
+def compare(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """One row for each size and measure: both means, the mean difference of paired networks with its 95% interval, p.
 
-    The experiments have different seeds, so their replicates are not paired. Raises LotteryError when one is missing.
+    first, second: the tables levels.csv of both runs. Networks of the same name share initial weights and batches.
+    Raises LotteryError when the runs have no network in common.
     """
-    missing = {first, second} - set(levels["experiment"])
-    if missing:
-        raise LotteryError(f"the table holds no experiment {', '.join(sorted(missing))}")
+    both = first.merge(second, on=NETWORK, suffixes=("_first", "_second"))
+    if both.empty:
+        raise LotteryError("the runs have no network in common")
     rows = []
-    for (arm, level), table in levels.groupby(["arm", "level"], sort=False):
+    for (arm, level), table in both.groupby(["arm", "level"], sort=False):
         for column, (name, factor) in MEASURES.items():
-            ours, theirs = (factor * table.loc[table["experiment"] == which, column] for which in (first, second))
-            if min(len(ours), len(theirs)) < 2:
-                continue
-            test = stats.ttest_ind(theirs, ours, equal_var=False)
-            interval = test.confidence_interval(CONFIDENCE)
+            ours, theirs = (factor * table[f"{column}_{which}"] for which in ("first", "second"))
+            difference = mean_estimate(theirs - ours)
+            differs = (theirs != ours).any()
             rows.append(
                 {
                     "arm": arm,
                     "level": level,
-                    "weights remaining": f"{100 * table['weights_remaining'].mean():.1f}%",
+                    "weights remaining": f"{100 * table['weights_remaining_first'].mean():.1f}%",
                     "measure": name,
-                    first: ours.mean(),
-                    second: theirs.mean(),
-                    "difference": theirs.mean() - ours.mean(),
-                    "low": interval.low,
-                    "high": interval.high,
-                    "p": test.pvalue,
-                    "n": f"{len(ours)} and {len(theirs)}",
+                    "first": ours.mean(),
+                    "second": theirs.mean(),
+                    "difference": difference.mean,
+                    "low": difference.low,
+                    "high": difference.high,
+                    "p": stats.ttest_1samp(theirs - ours, 0).pvalue if differs else np.nan,
+                    "n": difference.n,
                 }
             )
     return pd.DataFrame(rows)
@@ -53,6 +56,7 @@ def as_markdown(comparison: pd.DataFrame) -> str:
     count, small = len(comparison), int((comparison["p"] < 1 - CONFIDENCE).sum())
     table = comparison.to_markdown(index=False, floatfmt=".4g")
     return (
-        f"{table}\n\nOf {count} comparisons {small} have p < 0.05; where nothing differs, one in twenty is expected"
+        f"{table}\n\nDifference: second less first, mean over n paired networks, with its 95% interval (Student's t)."
+        f" Of {count} comparisons {small} have p < 0.05; where nothing differs, one in twenty is expected"
         f" ({count / 20:.1f} of {count}).\n"
     )
