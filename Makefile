@@ -1,7 +1,7 @@
 # `make` or `make figures`: the paper's figures from tickets found on this machine. `make test`: the tests.
 # Both first create .venv from exact versions, if it is missing or older than requirements.lock.
 .DELETE_ON_ERROR:
-.PHONY: figures report bench test test-slow lint format lock documents
+.PHONY: figures report bench test lint format lock documents
 
 PYTHON ?= python3
 READY := .venv/.ready
@@ -14,10 +14,7 @@ report: figures
 	.venv/bin/snakemake --report results/quick/report.html
 
 test: $(READY)
-	.venv/bin/pytest -m "not slow"
-
-test-slow: $(READY)
-	.venv/bin/pytest -m slow
+	.venv/bin/pytest
 
 # What an iteration costs, engine by engine; close other programs first.
 bench: $(READY)

@@ -1,6 +1,7 @@
 """Which training images make up each batch."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,14 @@ def shuffled_batches(images: int, batch_size: int, epoch_random: Callable[[int],
     next. `epoch_random(epoch)` gives the epoch's generator, so any stretch can be had without the ones before it.
     """
 
+    @lru_cache(maxsize=2)  # a stretch is much shorter than an epoch
+    def shuffled(epoch: int) -> NDArray:
+        return epoch_random(epoch).permutation(images)
+
     def between(first: int, last: int) -> NDArray:
         begin, end = first * batch_size, last * batch_size
         epochs = range(begin // images, -(-end // images))
-        row = np.concatenate([epoch_random(epoch).permutation(images) for epoch in epochs])
+        row = np.concatenate([shuffled(epoch) for epoch in epochs])
         offset = begin - epochs.start * images
         return row[offset : offset + end - begin].reshape(last - first, batch_size)
 
