@@ -248,6 +248,7 @@ def test_a_touched_source_file_repeats_nothing(smoke):
     ("edited", "repeated"),
     [
         ("training/loop.py", {"train_dense": 1, "train_ticket": 6, "train_small": 1, "prune": 4}),
+        ("datasets/idx.py", {"prepare_dataset": 1, "train_dense": 1, "train_ticket": 6, "train_small": 1, "prune": 4}),
         ("figures/style.py", {"plot": 6, "all": 1}),
         ("analysis/claims.py", {"judge_claims": 1, "all": 1}),
         ("settings_reference.py", {}),

@@ -97,7 +97,7 @@ rule initialize_small:
 use rule train_dense as train_small with:
     input:
         start=rules.initialize_small.output.start,
-        dataset=ancient(dataset),
+        dataset=dataset,
         code=TRAINING_CODE,
     output:
         trained="<results>/{experiment}/{stack}/{arm}/level{level}/trained.safetensors",

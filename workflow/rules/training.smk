@@ -29,7 +29,7 @@ rule initialize:
 rule train_dense:
     input:
         start=rules.initialize.output.start,
-        dataset=ancient(dataset),
+        dataset=dataset,
         code=TRAINING_CODE,
     output:
         trained="<results>/{experiment}/{stack}/dense/level0/trained.safetensors",
@@ -64,7 +64,7 @@ use rule train_dense as train_ticket with:
     input:
         mask="<results>/{experiment}/{stack}/{arm}/level{level}/mask.safetensors",
         start="<results>/{experiment}/{stack}/{arm}/level{level}/start.safetensors",
-        dataset=ancient(dataset),
+        dataset=dataset,
         code=TRAINING_CODE,
     output:
         trained="<results>/{experiment}/{stack}/{arm}/level{level}/trained.safetensors",

@@ -75,8 +75,13 @@ def read_summary(folder: Path) -> dict[str, Any]:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A table written by `write_table`."""
-    return pd.read_csv(path)
+    """A table written by `write_table`. Raises LotteryError naming the file when it cannot be read."""
+    try:
+        return pd.read_csv(path)
+    except OSError as error:
+        raise LotteryError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise LotteryError(f"{path}: is not a table of comma-separated values: {error}") from None
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
