@@ -9,10 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from lottery.datasets.images import Images, Split, prepare
 
 REPOSITORY = Path(__file__).parents[1]
+
+SMOKE = ("--configfile", "config/smoke.yaml")
+"""Options of the smoke run."""
 
 
 @pytest.fixture(scope="session")
@@ -108,3 +112,24 @@ def smoke(tmp_path_factory) -> Workflow:
     workflow = copy_of_repository(tmp_path_factory.mktemp("smoke"))
     workflow.said = workflow("--profile", "workflow/profiles/local", "--configfile", "config/smoke.yaml")
     return workflow
+
+
+def overlay(workflow: Workflow, name: str, **values: object) -> tuple[str, str]:
+    """Options for a configuration laid over the default one."""
+    path = workflow.folder / "config" / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return "--configfile", str(path)
+
+
+def experiment(**changes: object) -> dict:
+    """A complete experiment of seconds."""
+    tiny = {
+        "dataset": "mnist",
+        "network": "lenet-30-10",
+        "training": {"iterations": 20, "validation_every": 10, "test_every": 20},
+        "levels": 1,
+        "replicates": 1,
+        "replicates_per_job": 1,
+        "arms": [{"arm": "iterative"}],
+    }
+    return tiny | changes

@@ -1,7 +1,6 @@
-"""The real workflow, run by the real Snakemake: what it makes, what it repeats, what it refuses."""
+"""The real workflow, run by the real Snakemake: what a run makes."""
 
 import itertools
-import os
 import re
 import shutil
 import subprocess
@@ -9,48 +8,20 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
-import pytest
-import yaml
-from conftest import REPOSITORY, Workflow, copy_of_repository, job_counts
+from conftest import REPOSITORY, SMOKE, Workflow
 
 from lottery.arrays import of_member, read_arrays
 from lottery.datasets.images import read_split
 from lottery.networks import build
 from lottery.randomness import split_generator
 from lottery.settings import Training
-from lottery.stacks import Stack
 from lottery.training import sparse_engine, torch_engine
 
-SMOKE = ("--configfile", "config/smoke.yaml")
 LEVELS = [
     *("experiment", "arm", "replicate", "draw", "level", "weights", "weights_remaining", "early_stop_iteration"),
     *("validation_loss_at_early_stop", "test_accuracy_at_early_stop", "train_accuracy_at_early_stop"),
     *("test_accuracy_final", "train_accuracy_final", "train_seconds"),
 ]
-
-
-def overlay(workflow: Workflow, name: str, **values: object) -> tuple[str, str]:
-    """Options for a configuration laid over the default one."""
-    path = workflow.folder / "config" / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(values))
-    return "--configfile", str(path)
-
-
-def experiment(**changes: object) -> dict:
-    """A complete experiment of seconds."""
-    tiny = {
-        "dataset": "mnist",
-        "network": "lenet-30-10",
-        "training": {"iterations": 20, "validation_every": 10, "test_every": 20},
-        "levels": 1,
-        "replicates": 1,
-        "replicates_per_job": 1,
-        "arms": [{"arm": "iterative"}],
-    }
-    return tiny | changes
-
-
-# ---- what a run makes
 
 
 def folders(smoke: Workflow) -> dict[str, object]:
@@ -225,213 +196,3 @@ def test_report_shows_figures_and_claims_offline(smoke):
     for expected in [*FIGURES, "claims.html", "Claims", "Figures", "winning tickets and random sparse networks"]:
         assert expected in page, expected
     assert not re.search(r'<(script|link|img)[^>]+(src|href)="https?:', page), "nothing is fetched"
-
-
-# ---- what is repeated when something changes
-
-
-def test_again_there_is_nothing_to_do(smoke):
-    assert smoke.jobs(*SMOKE) == {}
-
-
-def test_a_touched_source_file_repeats_nothing(smoke):
-    sources = list((smoke.folder / "src").rglob("*.py"))
-    before = {path: path.stat().st_mtime for path in sources}
-    for path in sources:
-        path.touch()
-    assert smoke.jobs(*SMOKE) == {}
-    for path, time in before.items():
-        os.utime(path, (time, time))
-
-
-@pytest.mark.parametrize(
-    ("edited", "repeated"),
-    [
-        ("training/loop.py", {"train_dense": 1, "train_ticket": 6, "train_small": 1, "prune": 4}),
-        ("datasets/idx.py", {"prepare_dataset": 1, "train_dense": 1, "train_ticket": 6, "train_small": 1, "prune": 4}),
-        ("figures/style.py", {"plot": 6, "all": 1}),
-        ("analysis/claims.py", {"judge_claims": 1, "all": 1}),
-        ("settings_reference.py", {}),
-    ],
-)
-def test_edited_code_repeats_what_it_decides(smoke, edited, repeated):
-    path = smoke.folder / "src/lottery" / edited
-    original, status = path.read_text(), path.stat()
-    path.write_text(original + "\n# Another remark.\n")
-    try:
-        jobs = smoke.jobs(*SMOKE)
-    finally:
-        path.write_text(original)
-        os.utime(path, (status.st_atime, status.st_mtime))
-    assert {rule: jobs.get(rule, 0) for rule in repeated} == repeated
-    if "train_dense" not in repeated:
-        assert jobs == repeated
-    assert "initialize" not in jobs
-
-
-@pytest.fixture(scope="module")
-def two_experiments(tmp_path_factory) -> Workflow:
-    """A copy in which a run of two small experiments is complete."""
-    workflow = copy_of_repository(tmp_path_factory.mktemp("two"))
-    workflow("--cores", "2", *pair_of_experiments(workflow))
-    return workflow
-
-
-def pair_of_experiments(workflow: Workflow, **changes: object) -> tuple[str, str]:
-    """Options for the run of two experiments, the first of them changed."""
-    return overlay(
-        workflow,
-        "two",
-        run="two",
-        run_experiments=["first", "second"],
-        experiments={"first": experiment(**changes), "second": experiment()},
-    )
-
-
-ANALYSIS = {"collect": 1, "judge_claims": 1, "plot": 3, "all": 1}
-
-
-def test_two_experiments_are_complete(two_experiments):
-    assert two_experiments.jobs(*pair_of_experiments(two_experiments)) == {}
-
-
-def test_another_learning_rate_repeats_its_experiment_only(two_experiments):
-    options = pair_of_experiments(
-        two_experiments,
-        training={"iterations": 20, "validation_every": 10, "test_every": 20, "learning_rate": 0.002},
-    )
-    said = two_experiments("-n", *options)
-    expected = {"train_dense": 1, "prune": 1, "rewind": 1, "train_ticket": 1, **ANALYSIS}
-    assert two_experiments.jobs(*options) == expected
-    assert not re.search(r"(Train|Prune|Rewind).*second", said)
-
-
-@pytest.mark.parametrize(
-    ("changes", "added"),
-    [
-        (
-            {"replicates": 2},
-            {"initialize": 1, "train_dense": 1, "prune": 1, "rewind": 1, "train_ticket": 1},
-        ),
-        ({"levels": 2}, {"prune": 1, "rewind": 1, "train_ticket": 1}),
-        (
-            {"arms": [{"arm": "iterative"}, {"arm": "iterative-reinit"}]},
-            {"reinitialize": 1, "train_ticket": 1},
-        ),
-        ({"threads_per_job": 2}, {}),
-    ],
-    ids=["replicate", "level", "arm", "threads"],
-)
-def test_more_of_something_adds_jobs_only(two_experiments, changes, added):
-    jobs = two_experiments.jobs(*pair_of_experiments(two_experiments, **changes))
-    assert jobs == ({**added, **ANALYSIS} if added else {})
-
-
-def test_results_do_not_depend_on_cores_or_stacks(two_experiments):
-    """The same settings in other jobs: byte-equal weights, masks and histories."""
-    shape = {"replicates": 2, "levels": 2, "arms": [{"arm": "iterative"}, {"arm": "iterative-reinit", "draws": 2}]}
-
-    def outcome(name: str, cores: str, **cut: int) -> dict[str, bytes]:
-        options = overlay(
-            two_experiments,
-            name,
-            run=name,
-            run_experiments=["first"],
-            experiments={"first": experiment(**shape, **cut)},
-        )
-        two_experiments("--cores", cores, *options, "--", "tables")
-        members = {}
-        for folder in (two_experiments.folder / "results" / name / "first").glob("*/*/level*"):
-            stack = Stack.parse(folder.parts[-3])
-            draws = 2 if folder.parts[-2].endswith("reinit") else 1
-            history = (folder / "history.csv").read_text().splitlines()[1:]
-            for index, member in enumerate(stack.members(draws)):
-                key = f"{folder.parts[-2]}/{folder.parts[-1]}/{member}"
-                own = [line for line in history if line.startswith(f"{member.replicate},{member.draw},")]
-                assert len(own) == 3
-                members[f"{key}/history"] = "\n".join(own).encode()
-                for path in folder.glob("*.safetensors"):
-                    for parameter, values in read_arrays(path).items():
-                        members[f"{key}/{path.stem}/{parameter}"] = values[index].tobytes()
-        return members
-
-    together = outcome("together", "2", replicates_per_job=2, threads_per_job=2)
-    apart = outcome("apart", "1", replicates_per_job=1, threads_per_job=1)
-    assert len(together) == 2 * (13 + 2 * 16 + 2 * 2 * 16)
-    assert together == apart
-
-
-# ---- what is declared, and what is refused
-
-
-def test_the_rule_graph_of_the_readme_is_that_of_the_rules(smoke):
-    said = smoke("--rulegraph", "mermaid-js")
-    names = dict(re.findall(r"(id\d+)\[(\w+)\]", said))
-    edges = {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", said)}
-    shown = (REPOSITORY / "README.md").read_text().split("```mermaid")[1].split("```")[0]
-    assert set(re.findall(r"(\w+) --> (\w+)", shown)) == edges
-
-
-def test_paper_mnist_is_declared_in_full(fresh):
-    jobs = fresh.jobs("--configfile", "config/paper-mnist.yaml")
-    assert jobs == {
-        "prepare_dataset": 1,
-        "initialize": 1,
-        "train_dense": 1,
-        # 28 iterative levels, 9 one-shot levels of Figure 4a, 7 of Figure 4c.
-        "prune": 28 + 9 + 7,
-        "rewind": 28 + 9 + 7,
-        "reinitialize": 28 + 9 + 7,
-        "randomize_mask": 28,
-        "train_ticket": 2 * (28 + 9 + 7) + 28,
-        "initialize_small": 9,
-        "train_small": 9,
-        "collect": 1,
-        "judge_claims": 1,
-        "plot": 6,
-        "all": 1,
-    }
-
-
-@pytest.mark.parametrize(
-    ("target", "figures"),
-    [
-        ("figure1", 1),
-        ("figure3", 1),
-        ("figure4", 3),
-        ("figure4b", 1),
-        ("figure_size", 1),
-        ("figures", 6),
-        ("claims", 0),
-    ],
-)
-def test_targets(smoke, target, figures):
-    copy_jobs = job_counts(smoke("-n", "--forceall", *SMOKE, "--", target))
-    assert copy_jobs.get("plot", 0) == figures
-    assert copy_jobs["train_dense"] == 1
-
-
-@pytest.mark.parametrize(
-    ("values", "told"),
-    [
-        (
-            {"experiments": {"lenet-mnist": {"network": "lenet5"}}},
-            "experiments.lenet-mnist.network: unknown network 'lenet5'",
-        ),
-        ({"experiments": {"lenet-mnist": {"replicate": 3}}}, "experiments.lenet-mnist.replicate: unknown key"),
-        ({"run": "it's; touch owned"}, "run: string should match pattern"),
-    ],
-)
-def test_a_wrong_setting_stops_before_anything_runs(fresh, values, told):
-    said = fresh("--cores", "1", *overlay(fresh, "wrong", **values), fails=True)
-    assert f"config: {told}" in said
-    assert "Traceback" not in said
-    assert not (fresh.folder / "results").exists()
-
-
-def test_a_failed_job_leaves_a_message_and_no_output(fresh):
-    (fresh.folder / "resources/mnist/train-labels-idx1-ubyte.gz").write_bytes(b"not gzip")
-    said = fresh("--profile", "workflow/profiles/local", *SMOKE, fails=True)
-    assert "train-labels-idx1-ubyte.gz: cannot be read: Not a gzipped file" in said
-    assert not list((fresh.folder / "results/data").glob("*.safetensors"))
-    assert not list((fresh.folder / "results").rglob("trained.safetensors"))

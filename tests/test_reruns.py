@@ -1,0 +1,141 @@
+"""What the real Snakemake repeats when something changes, and what must not change."""
+
+import os
+import re
+
+import pytest
+from conftest import SMOKE, Workflow, copy_of_repository, experiment, overlay
+
+from lottery.arrays import read_arrays
+from lottery.stacks import Stack
+
+
+def test_again_there_is_nothing_to_do(smoke):
+    assert smoke.jobs(*SMOKE) == {}
+
+
+def test_a_touched_source_file_repeats_nothing(smoke):
+    sources = list((smoke.folder / "src").rglob("*.py"))
+    before = {path: path.stat().st_mtime for path in sources}
+    for path in sources:
+        path.touch()
+    assert smoke.jobs(*SMOKE) == {}
+    for path, time in before.items():
+        os.utime(path, (time, time))
+
+
+@pytest.mark.parametrize(
+    ("edited", "repeated"),
+    [
+        ("training/loop.py", {"train_dense": 1, "train_ticket": 6, "train_small": 1, "prune": 4}),
+        ("datasets/idx.py", {"prepare_dataset": 1, "train_dense": 1, "train_ticket": 6, "train_small": 1, "prune": 4}),
+        ("figures/style.py", {"plot": 6, "all": 1}),
+        ("analysis/claims.py", {"judge_claims": 1, "all": 1}),
+        ("settings_reference.py", {}),
+    ],
+)
+def test_edited_code_repeats_what_it_decides(smoke, edited, repeated):
+    path = smoke.folder / "src/lottery" / edited
+    original, status = path.read_text(), path.stat()
+    path.write_text(original + "\n# Another remark.\n")
+    try:
+        jobs = smoke.jobs(*SMOKE)
+    finally:
+        path.write_text(original)
+        os.utime(path, (status.st_atime, status.st_mtime))
+    assert {rule: jobs.get(rule, 0) for rule in repeated} == repeated
+    if "train_dense" not in repeated:
+        assert jobs == repeated
+    assert "initialize" not in jobs
+
+
+@pytest.fixture(scope="module")
+def two_experiments(tmp_path_factory) -> Workflow:
+    """A copy in which a run of two small experiments is complete."""
+    workflow = copy_of_repository(tmp_path_factory.mktemp("two"))
+    workflow("--cores", "2", *pair_of_experiments(workflow))
+    return workflow
+
+
+def pair_of_experiments(workflow: Workflow, **changes: object) -> tuple[str, str]:
+    """Options for the run of two experiments, the first of them changed."""
+    return overlay(
+        workflow,
+        "two",
+        run="two",
+        run_experiments=["first", "second"],
+        experiments={"first": experiment(**changes), "second": experiment()},
+    )
+
+
+ANALYSIS = {"collect": 1, "judge_claims": 1, "plot": 3, "all": 1}
+
+
+def test_two_experiments_are_complete(two_experiments):
+    assert two_experiments.jobs(*pair_of_experiments(two_experiments)) == {}
+
+
+def test_another_learning_rate_repeats_its_experiment_only(two_experiments):
+    options = pair_of_experiments(
+        two_experiments,
+        training={"iterations": 20, "validation_every": 10, "test_every": 20, "learning_rate": 0.002},
+    )
+    said = two_experiments("-n", *options)
+    expected = {"train_dense": 1, "prune": 1, "rewind": 1, "train_ticket": 1, **ANALYSIS}
+    assert two_experiments.jobs(*options) == expected
+    assert not re.search(r"(Train|Prune|Rewind).*second", said)
+
+
+@pytest.mark.parametrize(
+    ("changes", "added"),
+    [
+        (
+            {"replicates": 2},
+            {"initialize": 1, "train_dense": 1, "prune": 1, "rewind": 1, "train_ticket": 1},
+        ),
+        ({"levels": 2}, {"prune": 1, "rewind": 1, "train_ticket": 1}),
+        (
+            {"arms": [{"arm": "iterative"}, {"arm": "iterative-reinit"}]},
+            {"reinitialize": 1, "train_ticket": 1},
+        ),
+        ({"threads_per_job": 2}, {}),
+    ],
+    ids=["replicate", "level", "arm", "threads"],
+)
+def test_more_of_something_adds_jobs_only(two_experiments, changes, added):
+    jobs = two_experiments.jobs(*pair_of_experiments(two_experiments, **changes))
+    assert jobs == ({**added, **ANALYSIS} if added else {})
+
+
+def test_results_do_not_depend_on_cores_or_stacks(two_experiments):
+    """The same settings in other jobs: byte-equal weights, masks and histories."""
+    shape = {"replicates": 2, "levels": 2, "arms": [{"arm": "iterative"}, {"arm": "iterative-reinit", "draws": 2}]}
+
+    def outcome(name: str, cores: str, **cut: int) -> dict[str, bytes]:
+        options = overlay(
+            two_experiments,
+            name,
+            run=name,
+            run_experiments=["first"],
+            experiments={"first": experiment(**shape, **cut)},
+        )
+        two_experiments("--cores", cores, *options, "--", "tables")
+        members = {}
+        for folder in (two_experiments.folder / "results" / name / "first").glob("*/*/level*"):
+            stack = Stack.parse(folder.parts[-3])
+            draws = 2 if folder.parts[-2].endswith("reinit") else 1
+            history = (folder / "history.csv").read_text().splitlines()[1:]
+            for index, member in enumerate(stack.members(draws)):
+                key = f"{folder.parts[-2]}/{folder.parts[-1]}/{member}"
+                own = [line for line in history if line.startswith(f"{member.replicate},{member.draw},")]
+                assert len(own) == 3
+                members[f"{key}/history"] = "\n".join(own).encode()
+                for path in folder.glob("*.safetensors"):
+                    for parameter, values in read_arrays(path).items():
+                        members[f"{key}/{path.stem}/{parameter}"] = values[index].tobytes()
+        return members
+
+    together = outcome("together", "2", replicates_per_job=2, threads_per_job=2)
+    apart = outcome("apart", "1", replicates_per_job=1, threads_per_job=1)
+    assert len(together) == 2 * (13 + 2 * 16 + 2 * 2 * 16)
+    assert together == apart

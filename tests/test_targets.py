@@ -1,0 +1,79 @@
+"""What can be asked of the workflow, what is declared, and what is refused before anything runs."""
+
+import re
+
+import pytest
+from conftest import REPOSITORY, SMOKE, job_counts, overlay
+
+
+def test_the_rule_graph_of_the_readme_is_that_of_the_rules(smoke):
+    said = smoke("--rulegraph", "mermaid-js")
+    names = dict(re.findall(r"(id\d+)\[(\w+)\]", said))
+    edges = {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", said)}
+    shown = (REPOSITORY / "README.md").read_text().split("```mermaid")[1].split("```")[0]
+    assert set(re.findall(r"(\w+) --> (\w+)", shown)) == edges
+
+
+def test_paper_mnist_is_declared_in_full(fresh):
+    jobs = fresh.jobs("--configfile", "config/paper-mnist.yaml")
+    assert jobs == {
+        "prepare_dataset": 1,
+        "initialize": 1,
+        "train_dense": 1,
+        # 28 iterative levels, 9 one-shot levels of Figure 4a, 7 of Figure 4c.
+        "prune": 28 + 9 + 7,
+        "rewind": 28 + 9 + 7,
+        "reinitialize": 28 + 9 + 7,
+        "randomize_mask": 28,
+        "train_ticket": 2 * (28 + 9 + 7) + 28,
+        "initialize_small": 9,
+        "train_small": 9,
+        "collect": 1,
+        "judge_claims": 1,
+        "plot": 6,
+        "all": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "figures"),
+    [
+        ("figure1", 1),
+        ("figure3", 1),
+        ("figure4", 3),
+        ("figure4b", 1),
+        ("figure_size", 1),
+        ("figures", 6),
+        ("claims", 0),
+    ],
+)
+def test_targets(smoke, target, figures):
+    copy_jobs = job_counts(smoke("-n", "--forceall", *SMOKE, "--", target))
+    assert copy_jobs.get("plot", 0) == figures
+    assert copy_jobs["train_dense"] == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (
+            {"experiments": {"lenet-mnist": {"network": "lenet5"}}},
+            "experiments.lenet-mnist.network: unknown network 'lenet5'",
+        ),
+        ({"experiments": {"lenet-mnist": {"replicate": 3}}}, "experiments.lenet-mnist.replicate: unknown key"),
+        ({"run": "it's; touch owned"}, "run: string should match pattern"),
+    ],
+)
+def test_a_wrong_setting_stops_before_anything_runs(fresh, values, told):
+    said = fresh("--cores", "1", *overlay(fresh, "wrong", **values), fails=True)
+    assert f"config: {told}" in said
+    assert "Traceback" not in said
+    assert not (fresh.folder / "results").exists()
+
+
+def test_a_failed_job_leaves_a_message_and_no_output(fresh):
+    (fresh.folder / "resources/mnist/train-labels-idx1-ubyte.gz").write_bytes(b"not gzip")
+    said = fresh("--profile", "workflow/profiles/local", *SMOKE, fails=True)
+    assert "train-labels-idx1-ubyte.gz: cannot be read: Not a gzipped file" in said
+    assert not list((fresh.folder / "results/data").glob("*.safetensors"))
+    assert not list((fresh.folder / "results").rglob("trained.safetensors"))
