@@ -1,29 +1,11 @@
 """Figure 4: early stop and accuracy of tickets, found by iterative and one-shot pruning, and of their controls."""
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lottery.figures.style import (
-    LINEAR_TICKS,
-    PAPER_TICKS,
-    WIDTH,
-    arms_in,
-    draw_arm,
-    finish,
-    percent_axis,
-    thousands,
-    weights_axis,
-)
+from lottery.figures.by_size import measures_by_size
 
 ARMS = ["iterative", "iterative-reinit", "one-shot", "one-shot-reinit"]
-
-LABELS = {
-    "early_stop_iteration": "early-stop iteration\n(validation)",
-    "test_accuracy_at_early_stop": "test accuracy\nat early stop (%)",
-    "train_accuracy_at_early_stop": "training accuracy\nat early stop (%)",
-    "test_accuracy_final": "test accuracy\nat the end of training (%)",
-}
 
 
 def figure4a(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
@@ -40,29 +22,3 @@ def figure4b(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
 def figure4c(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """Early-stop iteration and test accuracy at it, one-shot arms, linear axis."""
     return measures_by_size(levels, ARMS[2:], ["early_stop_iteration", "test_accuracy_at_early_stop"], log=False)
-
-
-def measures_by_size(levels: pd.DataFrame, arms: list[str], measures: list[str], *, log: bool) -> Figure:
-    """One row of panels for each experiment, one panel for each measure, one line for each arm."""
-    levels = levels.assign(percent=100 * levels["weights_remaining"])
-    experiments = levels["experiment"].unique()
-    figure, panels = plt.subplots(
-        len(experiments),
-        len(measures),
-        figsize=(WIDTH if len(measures) > 1 else 4.6, 0.8 + 2.4 * len(experiments)),
-        layout="constrained",
-        squeeze=False,
-    )
-    for row, experiment in zip(panels, experiments, strict=True):
-        table = levels[levels["experiment"] == experiment]
-        shown = arms_in(table, arms)
-        for axes, measure in zip(row, measures, strict=True):
-            for arm in shown:
-                draw_arm(axes, table, arm, "percent", measure)
-            percents = table.loc[table["arm"].isin(shown), "percent"]
-            weights_axis(axes, percents, PAPER_TICKS if log else LINEAR_TICKS, log=log)
-            (thousands if measure == "early_stop_iteration" else percent_axis)(axes)
-            axes.set_ylabel(LABELS[measure])
-        row[0].set_title(experiment, loc="left")
-    finish(figure, levels, panels[0][0], columns=2)
-    return figure
