@@ -16,6 +16,7 @@ from lottery.randomness import split_generator
 from lottery.settings import Training
 from lottery.tickets import rewind
 from lottery.training import sparse_engine, torch_engine
+from lottery.training.sparse.pixel_layer import by_unit
 
 UPDATES = 30
 
@@ -67,7 +68,7 @@ def outcome(engine, network, start, mask, recipe, split, batches, **options):
 def test_engines_agree_for_any_shape(case, by_pixel):
     network, start, mask, recipe, split, batches = case
     expected = outcome(torch_engine, network, start, mask, recipe, split, batches)
-    found = outcome(sparse_engine, network, start, mask, recipe, split, batches, by_pixel=by_pixel)
+    found = outcome(sparse_engine, network, start, mask, recipe, split, batches, first_by_pixel=by_pixel)
     # In float32 the order of sums matters.
     tolerance = {"rtol": 1e-9, "atol": 1e-12} if recipe.precision == "float64" else {"rtol": 2e-3, "atol": 2e-3}
     np.testing.assert_allclose(found[0], expected[0], **tolerance)
@@ -95,14 +96,14 @@ def test_engines_agree_in_float64_on_lenet_after_300_updates(mnist, density, by_
     batches = random.integers(55_000, size=(300, 60))
     start = rewind(network.initial(random), mask)
     trained = []
-    for engine, options in ((torch_engine, {}), (sparse_engine, {"by_pixel": by_pixel})):
+    for engine, options in ((torch_engine, {}), (sparse_engine, {"first_by_pixel": by_pixel})):
         trained.append(engine.Engine(network, start, mask, engine.resident(split, recipe), recipe, **options))
         trained[-1].advance(batches)
     reference, sparse = trained
     for layer, arrays in zip(network.layers, sparse.layers, strict=True):
         expected = reference.weights[layer.weight_name].detach().numpy()
         if by_pixel and layer is network.layers[0]:
-            found = sparse._by_unit(layer, sparse.pixel_layer.weight)
+            found = by_unit(sparse.pixel_layer.weight, layer.outputs, layer.inputs)
         else:
             found = np.zeros_like(expected)
             found[sparse.places[network.layers.index(layer)]] = arrays.weight
@@ -118,8 +119,8 @@ def test_loading_gives_the_parameters_back(small_split):
     recipe = Training(batch_size=30)
     for engine, options in [
         (torch_engine, {}),
-        (sparse_engine, {"by_pixel": False}),
-        (sparse_engine, {"by_pixel": True}),
+        (sparse_engine, {"first_by_pixel": False}),
+        (sparse_engine, {"first_by_pixel": True}),
     ]:
         start, other = network.initial(random), network.initial(random)
         trained = engine.Engine(network, start, None, engine.resident(small_split, recipe), recipe, **options)
@@ -135,7 +136,7 @@ def test_the_cheaper_kernel_is_chosen_by_counts_alone(mnist):
     images = sparse_engine.resident(read_split(mnist, 5_000, split_generator(0, "x")), Training())
     layer = build("lenet-300-100", 784, 10).layers[0]
     choice = [
-        sparse_engine.pixels_are_cheaper(layer, round(share * layer.weights), 60, images["train"])
+        sparse_engine.pixels_are_cheaper(layer, round(share * layer.weights), 60, images["train"].lit)
         for share in (1, 0.8, 0.5, 0.2, 0.03)
     ]
     assert choice == [True, True, True, False, False]
@@ -168,7 +169,7 @@ def test_kernels_in_other_modes(tmp_path, name, variables):
 
 def test_a_read_outside_is_seen_when_bounds_are_checked(tmp_path):
     script = (
-        "import numpy as np\nfrom numba import njit\nfrom lottery.training.vectors import dot, load\n"
+        "import numpy as np\nfrom numba import njit\nfrom lottery.training.sparse.vectors import dot, load\n"
         "@njit\ndef read(array, offset):\n    return dot(load(array, offset), load(array, 0))\n"
         "read(np.ones(100), 36)\n"
         "try:\n    read(np.ones(100), 37)\nexcept IndexError as error:\n    print(error)\n"

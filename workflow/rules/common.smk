@@ -52,7 +52,7 @@ def modules(*names):
     return [
         str(file)
         for name in names
-        for file in (sorted((package / name).glob("*.py")) if (package / name).is_dir() else [package / name])
+        for file in (sorted((package / name).rglob("*.py")) if (package / name).is_dir() else [package / name])
     ]
 
 

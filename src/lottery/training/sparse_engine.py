@@ -3,9 +3,7 @@
 Gradients, moments and updates exist for kept weights only. `docs/sparse-engine.md` explains the layout.
 """
 
-import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,45 +12,36 @@ from lottery.arrays import Arrays
 from lottery.datasets.images import Images, Split
 from lottery.networks import Layer, Network, build
 from lottery.settings import Training
-from lottery.training import kernels
-from lottery.training.kernels import ImageRows, PixelLayer, Rule, SparseLayer
 from lottery.training.loop import Part
-from lottery.training.vectors import WIDTH
+from lottery.training.sparse import passes
+from lottery.training.sparse.images import SparseImages, no_columns, no_pixels
+from lottery.training.sparse.machine import zeros
+from lottery.training.sparse.passes import Source
+from lottery.training.sparse.pixel_layer import blocks_of, by_pixel, by_unit, no_pixel_layer, pixel_layer
+from lottery.training.sparse.sparse_layer import sparse_layer
+from lottery.training.sparse.update import Rule
+from lottery.training.sparse.vectors import WIDTH
 
 PACKAGES = ("numba",)
-
-Places = tuple[NDArray, NDArray]
-"""Rows and columns of kept weights in a layer's matrix [outputs, inputs]."""
 
 # What one update of the first layer costs with each kernel, in nanoseconds, measured once on an AVX-512 machine. Only
 # their ratio matters. They are constants, not timings, since another kernel means another order of sums: on one machine
 # as on another, equal settings must choose alike.
-SPARSE_COST = 3.6
+SPARSE_COST = 3.9
 """For each kept weight: forward, gradient and update."""
-PIXEL_COST = 5.2
+PIXEL_COST = 3.6
 """For each non-zero pixel of a batch and each 64 units."""
-SLOT_COST = 0.25
+SLOT_COST = 0.8
 """For each weight of the dense layer, pruned or not: its update."""
 
 
-def image_rows(images: Images, dtype: type[np.floating]) -> ImageRows:
-    """The images by their non-zero pixels, bytes divided by 255."""
-    bytes_ = np.ascontiguousarray(images.pixels)
-    groups = bytes_.view(np.uint64) if bytes_.shape[1] % 8 == 0 else bytes_
-    count = int(np.count_nonzero(bytes_))
-    start = np.zeros(len(images.labels) + 1, np.int64)
-    pixel, byte = np.empty(count, np.uint16), np.empty(count, np.uint8)
-    kernels.list_pixels(bytes_, groups, start, pixel, byte)
-    return ImageRows(start, pixel, byte, np.arange(256, dtype=dtype) / dtype(255), images.labels)
-
-
-def resident(split: Split, recipe: Training) -> dict[Part, ImageRows]:
-    """The images as the kernels want them, made once and shared by all members of a job."""
+def resident(split: Split, recipe: Training) -> dict[Part, SparseImages]:
+    """The images, in forms that are made when an engine asks for them and shared by all members of a job."""
     dtype = precision(recipe)
     return {
-        "train": image_rows(split.train, dtype),
-        "validation": image_rows(split.validation, dtype),
-        "test": image_rows(split.test, dtype),
+        "train": SparseImages(split.train, dtype),
+        "validation": SparseImages(split.validation, dtype),
+        "test": SparseImages(split.test, dtype),
     }
 
 
@@ -65,16 +54,10 @@ def precision(recipe: Training) -> type[np.floating]:
     return np.float64 if recipe.precision == "float64" else np.float32
 
 
-def pixels_are_cheaper(layer: Layer, kept: int, batch_size: int, images: ImageRows) -> bool:
-    """Whether a first layer is trained faster by skipping the images' zeros than by skipping its own."""
-    nonzero = batch_size * images.pixel.size / len(images.label)
-    by_pixel = blocks_of(layer) * (PIXEL_COST * nonzero + SLOT_COST * layer.inputs * WIDTH)
-    return by_pixel < SPARSE_COST * kept
-
-
-def blocks_of(layer: Layer) -> int:
-    """Blocks of 64 that hold a layer's units."""
-    return -(-layer.outputs // WIDTH)
+def pixels_are_cheaper(layer: Layer, kept: int, batch_size: int, lit: float) -> bool:
+    """Whether a first layer is trained faster by skipping zero pixels, all but `lit` an image, than zero weights."""
+    weights = PIXEL_COST * batch_size * lit + SLOT_COST * layer.inputs * WIDTH
+    return blocks_of(layer.outputs) * weights < SPARSE_COST * kept
 
 
 class Engine:
@@ -85,16 +68,16 @@ class Engine:
         network: Network,
         start: Mapping[str, NDArray],
         mask: Mapping[str, NDArray] | None,
-        images: Mapping[Part, ImageRows],
+        images: Mapping[Part, SparseImages],
         recipe: Training,
         *,
-        by_pixel: bool | None = None,
+        first_by_pixel: bool | None = None,
     ) -> None:
         """start: float32 [*shape] of every parameter; mask: uint8 [*shape] of every weight, None when dense.
 
-        `by_pixel` chooses the first layer's kernel; left out, the cheaper one.
+        `first_by_pixel` chooses the first layer's kernel; left out, the cheaper one.
         """
-        self.network, self.images, self.recipe = network, images, recipe
+        self.network, self.recipe = network, recipe
         dtype = self.dtype = precision(recipe)
         self.steps = 0
         self.kept = {
@@ -104,73 +87,61 @@ class Engine:
             for layer in network.layers
         }
         first = network.layers[0]
-        if by_pixel is None:
-            count = int(self.kept[first.weight_name].sum())
-            by_pixel = pixels_are_cheaper(first, count, recipe.batch_size, images["train"])
-        self.by_pixel = by_pixel
-        self.pixel_layer = self._pixel_layer(first) if by_pixel else _no_pixel_layer(dtype)
+        kept = self.kept[first.weight_name]
+        if first_by_pixel is None:
+            lit = images["train"].lit
+            first_by_pixel = pixels_are_cheaper(first, int(kept.sum()), recipe.batch_size, lit)
+        self.first_by_pixel = first_by_pixel
+        if first_by_pixel:
+            self.pixel_layer = pixel_layer(kept, recipe.batch_size, recipe.optimizer == "adam", dtype)
+        else:
+            self.pixel_layer = no_pixel_layer(dtype)
+        used = np.any(kept, axis=0) & np.bool_(not first_by_pixel)
+        self.sources = self._sources(images, used)
+        # What the sparse layers hold, by layer; a first layer by pixel leaves them its biases alone.
+        held = [self.kept[layer.weight_name] for layer in network.layers]
+        held[0] = np.zeros_like(kept) if first_by_pixel else kept
         # The kept weights and the biases of all layers one after another, so that one pass updates them all.
-        sizes = [
-            (0 if by_pixel and index == 0 else int(self.kept[layer.weight_name].sum()), layer.outputs)
-            for index, layer in enumerate(network.layers)
-        ]
-        self.flat = tuple(np.zeros(sum(map(sum, sizes)), dtype) for _ in range(4))
-        used = self.kept[first.weight_name].any(axis=0) & (not by_pixel)
-        self.slot = np.where(used, np.cumsum(used) - 1, -1).astype(np.int32)
-        layers, self.places, offset = [], [], 0
-        for index, (layer, (weights, biases)) in enumerate(zip(network.layers, sizes, strict=True)):
-            kept = self.kept[layer.weight_name]
-            if index == 0:
-                kept = kept[:, used]
-            arrays, (row, column) = _sparse_layer(kept, self.flat, offset, weights, biases)
+        sizes = [int(matrix.sum()) + len(matrix) for matrix in held]
+        self.flat = tuple(zeros(sum(sizes), dtype) for _ in range(5))
+        ends = np.cumsum(sizes)
+        layers, self.places = [], []
+        for matrix, begin, end in zip(held, ends - sizes, ends, strict=True):
+            columns = np.flatnonzero(used) if matrix is held[0] else np.arange(matrix.shape[1])
+            arrays, (row, column) = sparse_layer(matrix[:, columns], self.flat[0][begin:end], self.flat[1][begin:end])
             layers.append(arrays)
-            self.places.append((row, np.flatnonzero(used)[column] if index == 0 else column))
-            offset += weights + biases
+            self.places.append((row, columns[column]))
         self.layers = tuple(layers)
-        units = [int(used.sum()), *(layer.outputs for layer in network.layers)]
-        self.values, self.deltas = (tuple(np.zeros(WIDTH * count, dtype) for count in units) for _ in range(2))
+        # The inputs have one vector more, for pixels that no weight looks at.
+        units = [int(used.sum()) + 1, *(layer.outputs for layer in network.layers)]
+        self.values, self.deltas = (tuple(zeros(WIDTH * count, dtype) for count in units) for _ in range(2))
         self.load(dict(start))
 
-    def _pixel_layer(self, layer: Layer) -> PixelLayer:
-        blocks, batch = blocks_of(layer), self.recipe.batch_size
-        kept = self.kept[layer.weight_name]
-        size = blocks * layer.inputs * WIDTH
-        nothing = np.zeros(0, self.dtype)
-        return PixelLayer(
-            blocks=blocks,
-            weight=np.zeros(size, self.dtype),
-            mask=nothing if kept.all() else self._by_pixel(layer, kept),
-            first=np.zeros(size, self.dtype),
-            second=np.zeros(size if self.recipe.optimizer == "adam" else 0, self.dtype),
-            bias=np.zeros(blocks * WIDTH, self.dtype),
-            values=np.zeros(WIDTH * WIDTH, self.dtype),
-            deltas=np.zeros(blocks * batch * WIDTH, self.dtype),
-            pixel_start=np.zeros(layer.inputs + 1, np.int64),
-            image=np.zeros(batch * layer.inputs, np.int32),
-            value=np.zeros(batch * layer.inputs, self.dtype),
-            gradient=np.zeros(layer.inputs * WIDTH, self.dtype),
-        )
-
-    def _by_pixel(self, layer: Layer, weights: NDArray) -> NDArray:
-        """Weights [outputs, inputs] as flat [blocks, inputs, 64]."""
-        blocks = blocks_of(layer)
-        rows = np.zeros((blocks * WIDTH, layer.inputs), self.dtype)
-        rows[: layer.outputs] = weights
-        return rows.reshape(blocks, WIDTH, layer.inputs).transpose(0, 2, 1).ravel()
-
-    def _by_unit(self, layer: Layer, weights: NDArray) -> NDArray:
-        """The inverse of `_by_pixel`."""
-        rows = weights.reshape(-1, layer.inputs, WIDTH).transpose(0, 2, 1).reshape(-1, layer.inputs)
-        return rows[: layer.outputs]
+    def _sources(self, images: Mapping[Part, SparseImages], used: NDArray) -> dict[Part, Source]:
+        """All parts of the images in the form that the first layer reads, which sees the pixels in `used`."""
+        slot = np.where(used, np.cumsum(used) - 1, used.sum()).astype(np.int32)
+        sources = {}
+        for part, each in images.items():
+            columns = no_columns() if self.first_by_pixel else each.columns
+            unseen = np.full(columns.shape[1], used.sum(), np.int32)
+            unseen[: len(slot)] = slot[: len(unseen)]
+            sources[part] = Source(
+                label=each.label,
+                pixels=each.pixels if self.first_by_pixel else no_pixels(self.dtype),
+                columns=columns,
+                slot=unseen,
+                scale=each.scale,
+                offsets=np.zeros(WIDTH, np.int64),
+            )
+        return sources
 
     def advance(self, batches: NDArray) -> float:
         rule = self._rule(len(batches))
         self.steps += len(batches)
-        loss = kernels.advance(
+        loss = passes.advance(
             self.pixel_layer,
             self.layers,
-            self.slot,
-            self.images["train"],
+            self.sources["train"],
             np.ascontiguousarray(batches, np.int64),
             self.values,
             self.deltas,
@@ -197,10 +168,10 @@ class Engine:
         )
 
     def evaluate(self, part: Part) -> tuple[float, float]:
-        images = self.images[part]
-        count = len(images.label)
-        loss, correct = kernels.evaluate(
-            self.pixel_layer, self.layers, self.slot, images, np.arange(count), self.values, self.deltas
+        source = self.sources[part]
+        count = len(source.label)
+        loss, correct = passes.evaluate(
+            self.pixel_layer, self.layers, source, np.arange(count), self.values, self.deltas
         )
         return float(loss) / count, int(correct) / count
 
@@ -208,8 +179,8 @@ class Engine:
         parameters: Arrays = {}
         for index, (layer, arrays) in enumerate(zip(self.network.layers, self.layers, strict=True)):
             weights = np.zeros((layer.outputs, layer.inputs), np.float32)
-            if self.by_pixel and index == 0:
-                weights[:] = self._by_unit(layer, self.pixel_layer.weight)
+            if self.first_by_pixel and index == 0:
+                weights[:] = by_unit(self.pixel_layer.weight, layer.outputs, layer.inputs)
             else:
                 weights[self.places[index]] = arrays.weight
             parameters[layer.weight_name] = weights
@@ -219,9 +190,8 @@ class Engine:
     def load(self, parameters: Arrays) -> None:
         for index, (layer, arrays) in enumerate(zip(self.network.layers, self.layers, strict=True)):
             weights = parameters[layer.weight_name]
-            if self.by_pixel and index == 0:
-                kept = np.where(self.kept[layer.weight_name], weights, 0)
-                self.pixel_layer.weight[:] = self._by_pixel(layer, kept)
+            if self.first_by_pixel and index == 0:
+                self.pixel_layer.weight[:] = by_pixel(np.where(self.kept[layer.weight_name], weights, 0))
                 self.pixel_layer.bias[: layer.outputs] = parameters[layer.bias_name]
             else:
                 arrays.weight[:] = weights[self.places[index]]
@@ -237,64 +207,3 @@ def compile_kernels() -> None:
     engine = Engine(network, network.initial(np.random.default_rng(0)), None, parts, recipe)
     engine.advance(np.array([[0, 1]]))
     engine.evaluate("test")
-
-
-def _no_pixel_layer(dtype: type[np.floating]) -> PixelLayer:
-    """The first layer is a sparse one."""
-    nothing = np.zeros(0, dtype)
-    return PixelLayer(
-        blocks=0,
-        weight=nothing,
-        mask=nothing,
-        first=nothing,
-        second=nothing,
-        bias=nothing,
-        values=nothing,
-        deltas=nothing,
-        pixel_start=np.zeros(1, np.int64),
-        image=np.zeros(0, np.int32),
-        value=nothing,
-        gradient=nothing,
-    )
-
-
-def _sparse_layer(kept: NDArray, flat: Any, offset: int, weights: int, biases: int) -> tuple[SparseLayer, Places]:
-    """A layer with the kept weights of `kept` [outputs, inputs], its numbers being views of the flat arrays.
-
-    Also returns where the kept weights stand in the layer's matrix, in the layer's order.
-    """
-    if not weights:
-        kept = np.zeros_like(kept)
-    row, column = np.nonzero(kept)
-    width = block_width(kept.shape, len(row))
-    block = column // width
-    order = np.lexsort((column, row, block))
-    row, column, block = row[order], column[order], block[order]
-    by_input = np.argsort(column, kind="stable")
-    middle, end = offset + weights, offset + weights + biases
-    blocks = -(-kept.shape[1] // width)
-    layer = SparseLayer(
-        blocks=blocks,
-        start=_starts(kept.shape[0] * block + row, kept.shape[0] * blocks),
-        column=column.astype(np.int32),
-        weight=flat[0][offset:middle],
-        gradient=flat[1][offset:middle],
-        bias=flat[0][middle:end],
-        bias_gradient=flat[1][middle:end],
-        input_start=_starts(column, kept.shape[1]),
-        by_input=by_input.astype(np.int32),
-        row=row[by_input].astype(np.int32),
-    )
-    return layer, (row, column)
-
-
-def block_width(shape: tuple[int, ...], kept: int) -> int:
-    """Input units in a block: few enough for the cache, many enough that an output unit has some weights in each."""
-    outputs, inputs = shape
-    for_cache, for_work = 112, math.ceil(12 * outputs * inputs / max(kept, 1))
-    return max(1, min(inputs, max(for_cache, for_work)))
-
-
-def _starts(units: NDArray, count: int) -> NDArray:
-    """Where each unit's weights begin in a list sorted by unit, and where the last one's end."""
-    return np.concatenate([[0], np.cumsum(np.bincount(units, minlength=count))]).astype(np.int64)
