@@ -90,7 +90,7 @@ LENET = "experiments.lenet-mnist"
         (
             f"{LENET}.arms.1.levels",
             [20],
-            f"{LENET}.arms.1.levels: iterative-reinit at level 20 is beyond the experiment's 19 levels",
+            f"{LENET}.arms.1.levels: iterative-reinit at level 20 is beyond the experiment's 16 levels",
         ),
         (f"{LENET}.arms.1.arm", "iterative", f"{LENET}: arms names one arm twice"),
         (f"{LENET}.replicates", 0, f"{LENET}.replicates: input should be greater than or equal to 1, not 0"),

@@ -58,12 +58,13 @@ def problems(experiment: Experiment) -> list[str]:
     if experiment.training.validation_images >= images:
         asked = experiment.training.validation_images
         found.append(f"training.validation_images: {asked} of {images} training images leave none to train on")
+    arms: dict[str, str] = {}  # what is wrong with several arms is told of the first
     for index, settings in enumerate(experiment.arms):
         try:
             check_arm(experiment, settings, network)
         except LotteryError as error:
-            found.append(f"arms.{index}.{error}")
-    return found
+            arms.setdefault(str(error), f"arms.{index}.{error}")
+    return [*found, *arms.values()]
 
 
 def check_arm(experiment: Experiment, settings: ArmSettings, network: Network) -> None:
