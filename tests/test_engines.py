@@ -9,6 +9,7 @@ import pytest
 from conftest import REPOSITORY, made_up_images
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
 from lottery.datasets.images import Split, read_split
 from lottery.networks import build, fully_connected
@@ -16,7 +17,11 @@ from lottery.randomness import split_generator
 from lottery.settings import Training
 from lottery.tickets import rewind
 from lottery.training import sparse_engine, torch_engine
+from lottery.training.sparse.images import place_images
+from lottery.training.sparse.machine import X86, flush_denormals, set_mode
 from lottery.training.sparse.pixel_layer import by_unit
+from lottery.training.sparse.transpose import COLUMNS
+from lottery.training.sparse.vectors import WIDTH
 
 UPDATES = 30
 
@@ -177,3 +182,29 @@ def test_a_read_outside_is_seen_when_bounds_are_checked(tmp_path):
     environment = os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert done.stdout.strip() == "vector read outside its array", done.stderr
+
+
+def test_kernels_take_denormal_numbers_as_0_and_leave_the_thread_as_it_was():
+    @njit
+    def halves(array):
+        mode = flush_denormals()
+        array[1] = array[0] * np.float32(0.5)
+        set_mode(mode)
+        array[2] = array[0] * np.float32(0.5)
+
+    least = np.finfo(np.float32).tiny
+    numbers = np.array([least, 1, 1], np.float32)
+    halves(numbers)
+    assert numbers[1] == (0 if X86 else least / 2)
+    assert numbers[2] == least / 2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_images_are_placed_by_pixel(dtype):
+    random = np.random.default_rng(0)
+    columns = random.integers(256, size=(90, 3 * COLUMNS), dtype=np.uint8)
+    rows, slot = random.permutation(90), random.permutation(3 * COLUMNS).astype(np.int32)
+    inputs = np.zeros(3 * COLUMNS * WIDTH, dtype)
+    place_images(columns, rows, 64, slot, dtype(0.5), np.zeros(WIDTH, np.int64), inputs)
+    listed = rows[[*range(64, 90), *[64] * (WIDTH - 26)]]
+    assert (inputs.reshape(-1, WIDTH)[slot] == columns[listed].T * dtype(0.5)).all()

@@ -19,6 +19,7 @@ from lottery.training.sparse.machine import zeros
 from lottery.training.sparse.passes import Source
 from lottery.training.sparse.pixel_layer import blocks_of, by_pixel, by_unit, no_pixel_layer, pixel_layer
 from lottery.training.sparse.sparse_layer import sparse_layer
+from lottery.training.sparse.transpose import COLUMNS
 from lottery.training.sparse.update import Rule
 from lottery.training.sparse.vectors import WIDTH
 
@@ -119,17 +120,16 @@ class Engine:
 
     def _sources(self, images: Mapping[Part, SparseImages], used: NDArray) -> dict[Part, Source]:
         """All parts of the images in the form that the first layer reads, which sees the pixels in `used`."""
+        padding = np.zeros(-len(used) % COLUMNS, bool)
+        used = np.concatenate([used, padding])
         slot = np.where(used, np.cumsum(used) - 1, used.sum()).astype(np.int32)
         sources = {}
         for part, each in images.items():
-            columns = no_columns() if self.first_by_pixel else each.columns
-            unseen = np.full(columns.shape[1], used.sum(), np.int32)
-            unseen[: len(slot)] = slot[: len(unseen)]
             sources[part] = Source(
                 label=each.label,
                 pixels=each.pixels if self.first_by_pixel else no_pixels(self.dtype),
-                columns=columns,
-                slot=unseen,
+                columns=no_columns() if self.first_by_pixel else each.columns,
+                slot=slot,
                 scale=each.scale,
                 offsets=np.zeros(WIDTH, np.int64),
             )

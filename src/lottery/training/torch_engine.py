@@ -50,8 +50,8 @@ def resident(split: Split, recipe: Training) -> dict[Part, TorchImages]:
 def one_thread() -> None:
     """Let the calling thread compute alone: how sums are split would otherwise depend on the number of cores.
 
-    Numbers below 1.2e-38 count as 0 there: moments of weights that are seldom used fade into them, and each operation
-    on one takes an x86 processor a hundred times its time.
+    Numbers below 1.2e-38 count as 0 there: moments of weights that are seldom used fade into them, and x86
+    processors are many times slower with such numbers.
     """
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)

@@ -25,7 +25,7 @@ LINE = 64
 
 
 def zeros(count: int, dtype: type[np.floating]) -> NDArray:
-    """Zeros from the start of a cache line on: a vector that straddles two lines is read at half speed."""
+    """Zeros from the start of a cache line on: a vector that straddles two lines is slower to read."""
     size = count * np.dtype(dtype).itemsize
     bytes_ = np.zeros(size + LINE, np.uint8)
     start = -bytes_.ctypes.data % LINE
@@ -53,8 +53,8 @@ def prefetch(typing: Any, array: types.Array, offset: types.Integer) -> Typed:
 def flush_denormals(typing: Any) -> Typed:
     """Let this thread treat denormal numbers (in float32 those below 1.2e-38) as 0; returns the mode of before.
 
-    A pixel that is seldom lit leaves moments that fade into them, and each operation on one takes an x86 processor a
-    hundred times its time. Other processors are left as they are.
+    A pixel that is seldom lit leaves moments that fade into them, and x86 processors are many times slower with
+    such numbers. Other processors are left as they are.
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:

@@ -9,7 +9,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from lottery.training.sparse.machine import Typed
-from lottery.training.sparse.vectors import CHECKED, WIDTH, load
+from lottery.training.sparse.vectors import CHECKED, WIDTH, in_all_lanes, lane_numbers, load
 
 COLUMNS = 16
 """Pixels taken together: what a register of SSE holds of one image."""
@@ -36,7 +36,7 @@ def place_columns_unchecked(
         column = arguments[2]
         row_of_bytes = ir.VectorType(ir.IntType(8), COLUMNS)
         numbers = ir.VectorType(context.get_value_type(inputs.dtype), COLUMNS)
-        scales = _all_lanes(builder, numbers, arguments[5])
+        scales = in_all_lanes(builder, numbers, arguments[5])
         vectors = []
         for k in range(COLUMNS):
             unit = builder.load(builder.gep(data["slot"], [builder.add(column, column.type(k))]))
@@ -76,16 +76,6 @@ def _transposed(builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
         for upper, lower in zip(rows[:half], rows[half:], strict=True):
             for start in (0, half):
                 lanes = [place for i in range(start, start + half) for place in (i, count + i)]
-                mixed.append(builder.shuffle_vector(upper, lower, _constants(lanes)))
+                mixed.append(builder.shuffle_vector(upper, lower, lane_numbers(lanes)))
         rows = mixed
     return rows
-
-
-def _all_lanes(builder: ir.IRBuilder, kind: ir.VectorType, scalar: ir.Value) -> ir.Value:
-    undefined = ir.Constant(kind, ir.Undefined)
-    one = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(one, undefined, _constants([0] * kind.count))
-
-
-def _constants(lanes: list[int]) -> ir.Constant:
-    return ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)

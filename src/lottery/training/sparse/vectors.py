@@ -121,7 +121,7 @@ def fill(typing: Any, scalar: types.Float) -> Typed:
     vector = VECTORS[scalar]
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
-        return _fill(builder, context.get_value_type(vector), arguments[0])
+        return in_all_lanes(builder, context.get_value_type(vector), arguments[0])
 
     return vector(scalar), generate
 
@@ -131,7 +131,7 @@ def multiply_add(typing: Any, scalar: types.Float, vector: Vector, onto: Vector)
     """The vector scalar * vector + onto, in one operation where the processor has it."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
-        factor = _fill(builder, context.get_value_type(vector), arguments[0])
+        factor = in_all_lanes(builder, context.get_value_type(vector), arguments[0])
         return _multiply_add(builder, factor, arguments[1], arguments[2])
 
     return onto(scalar, vector, onto), generate
@@ -206,10 +206,16 @@ def _address(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any
     return builder.bitcast(builder.gep(array.data, [arguments[1]]), kind.as_pointer())
 
 
-def _fill(builder: ir.IRBuilder, kind: ir.VectorType, scalar: ir.Value) -> ir.Value:
+def in_all_lanes(builder: ir.IRBuilder, kind: ir.VectorType, scalar: ir.Value) -> ir.Value:
+    """The vector of this kind with the same number in every lane."""
     undefined = ir.Constant(kind, ir.Undefined)
     one = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH))
+    return builder.shuffle_vector(one, undefined, lane_numbers([0] * kind.count))
+
+
+def lane_numbers(lanes: list[int]) -> ir.Constant:
+    """Which lanes a shuffle takes."""
+    return ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
 
 
 def _multiply_add(builder: ir.IRBuilder, left: ir.Value, right: ir.Value, onto: ir.Value) -> ir.Value:
@@ -227,7 +233,7 @@ def _fold(builder: ir.IRBuilder, left: ir.Value, right: ir.Value, width: int) ->
         """Lanes of `left` and `right` in turns; `there` = 1 takes from each the neighbours of what 0 takes."""
         lanes = [i ^ (width * there) for i in range(count)]
         lanes = [lane if i & width == 0 else count + lane for i, lane in enumerate(lanes)]
-        return builder.shuffle_vector(left, right, ir.Constant(ir.VectorType(ir.IntType(32), count), lanes))
+        return builder.shuffle_vector(left, right, lane_numbers(lanes))
 
     return builder.fadd(pick(0), pick(1))
 
@@ -241,5 +247,5 @@ def _halved(builder: ir.IRBuilder, vector: ir.Value, count: int) -> ir.Value:
 
 
 def _part(builder: ir.IRBuilder, vector: ir.Value, first: int, count: int) -> ir.Value:
-    places = ir.Constant(ir.VectorType(ir.IntType(32), count), list(range(first, first + count)))
+    places = lane_numbers(list(range(first, first + count)))
     return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), places)
