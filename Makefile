@@ -1,7 +1,7 @@
 # `make` or `make figures`: the paper's figures from tickets found on this machine. `make test`: the tests.
 # Both first create .venv from exact versions, if it is missing or older than requirements.lock.
 .DELETE_ON_ERROR:
-.PHONY: figures report bench test lint format lock documents
+.PHONY: figures plan report bench bench-networks test test-slow test-slurm lint format lock documents
 
 PYTHON ?= python3
 READY := .venv/.ready
@@ -10,16 +10,32 @@ SNAKEMAKE := .venv/bin/snakemake --profile workflow/profiles/local
 figures: $(READY)
 	$(SNAKEMAKE)
 
+# What a run would cost, before it starts: make plan CONFIG="config/paper-mnist.yaml config/paper-mnist-tenth.yaml"
+plan: $(READY)
+	@$(SNAKEMAKE) --quiet all $(if $(CONFIG),--configfile $(CONFIG)) -- plan
+
 report: figures
 	.venv/bin/snakemake --report results/quick/report.html
 
 test: $(READY)
 	.venv/bin/pytest
 
+# What takes minutes: many kills at random moments.
+test-slow: $(READY)
+	.venv/bin/pytest -m slow
+
+# All tests on a private Slurm, as root on Debian. `make test` has the short ones.
+test-slurm: $(READY)
+	.venv/bin/pytest tests/test_slurm.py -m 'slow or not slow'
+
 # What an iteration costs, engine by engine; close other programs first.
 bench: $(READY)
 	.venv/bin/snakemake --cores all --quiet all -- results/data/mnist.safetensors
 	.venv/bin/lottery bench --dataset results/data/mnist.safetensors --output results/bench
+
+# Images a second of every network against a plain PyTorch loop; on a GPU where there is one. Close other programs first.
+bench-networks: $(READY)
+	.venv/bin/lottery bench-networks --output results/bench
 
 lint: $(READY)
 	.venv/bin/pytest tests/test_lint.py

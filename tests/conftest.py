@@ -1,9 +1,12 @@
 """Shared by all tests: small data, small networks, and runs of the real workflow in a copy of the repository."""
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,20 +14,76 @@ import numpy as np
 import pytest
 import yaml
 
-from lottery.datasets.images import Images, Split, prepare
+from lottery.arrays import of_member, stack
+from lottery.datasets.images import PARSERS, Images, Split, prepare
+from lottery.datasets.raw import Places
+from lottery.datasets.sources import SOURCES
+from lottery.extensions import LOADED
+from lottery.networks import NETWORKS
 
 REPOSITORY = Path(__file__).parents[1]
 
 SMOKE = ("--configfile", "config/smoke.yaml")
 """Options of the smoke run."""
 
+# Where one of these is set pytest works out every difference in full: of two arrays of weights, that takes hours.
+for variable in ("CI", "BUILD_NUMBER"):
+    os.environ.pop(variable, None)
+
+LONGEST = 300
+"""Seconds after which a Snakemake that hangs fails its test."""
+
+
+def examples(section: str, language: str) -> list[str]:
+    """The blocks of a language below a heading of docs/extending.md."""
+    document = (REPOSITORY / "docs/extending.md").read_text()
+    (text,) = [each for each in document.split("\n## ") if each.startswith(section)]
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
 
 @pytest.fixture(scope="session")
 def mnist(tmp_path_factory) -> Path:
     """The real MNIST as one prepared file."""
-    path = tmp_path_factory.mktemp("mnist") / "mnist.safetensors"
-    prepare("mnist", REPOSITORY / "resources/mnist", path)
-    return path
+    folder = tmp_path_factory.mktemp("mnist")
+    prepare("mnist", Places(REPOSITORY / "resources", None, folder / "raw"), folder / "mnist.safetensors")
+    return folder / "mnist.safetensors"
+
+
+class One:
+    """An engine with one network, whose arrays have no leading axis."""
+
+    def __init__(self, engine, network, start, mask, images, recipe, **options) -> None:
+        self.engine = engine.Engine(
+            network, stack([start]), None if mask is None else stack([mask]), images, recipe, **options
+        )
+
+    def advance(self, batches):
+        return self.engine.advance(batches[None])[0]
+
+    def evaluate(self, part):
+        (loss,), (accuracy,) = self.engine.evaluate(part)
+        return loss, accuracy
+
+    def parameters(self):
+        return of_member(self.engine.parameters(), 0)
+
+    def load(self, parameters):
+        self.engine.load(stack([parameters]))
+
+
+def assert_members_train_as_if_alone(engine, network, starts, masks, images, recipe, batches) -> None:
+    """The losses, weights and evaluation of a stack are those of its members, each trained by itself."""
+    together = engine.Engine(network, stack(starts), stack(masks), images, recipe)
+    losses, found = together.advance(batches), together.parameters()
+    validation = together.evaluate("validation")
+    for place, (start, mask) in enumerate(zip(starts, masks, strict=True)):
+        alone = One(engine, network, start, mask, images, recipe)
+        assert alone.advance(batches[place]) == pytest.approx(losses[place], rel=1e-12)
+        for name, values in alone.parameters().items():
+            np.testing.assert_allclose(values, found[name][place], rtol=1e-6, atol=1e-9, err_msg=name)
+        loss, accuracy = alone.evaluate("validation")
+        assert loss == pytest.approx(validation[0][place], rel=1e-12)
+        assert accuracy == validation[1][place]
 
 
 def made_up_images(count: int, inputs: int, classes: int, random: np.random.Generator) -> Images:
@@ -37,9 +96,11 @@ def made_up_images(count: int, inputs: int, classes: int, random: np.random.Gene
 
 @pytest.fixture
 def small_split() -> Split:
-    """300 training, 80 validation and 90 test images of 20 pixels in 4 classes."""
+    """300 training, 80 validation and 1,090 test images of 20 pixels in 4 classes; so many test images are evaluated
+    in several slices, the last of them not full.
+    """
     random = np.random.default_rng(1)
-    return Split(*(made_up_images(count, 20, 4, random) for count in (300, 80, 90)))
+    return Split(*(made_up_images(count, 20, 4, random) for count in (300, 80, 1090)))
 
 
 @dataclass
@@ -51,16 +112,24 @@ class Workflow:
     def __call__(self, *arguments: str, fails: bool = False) -> str:
         """What `snakemake ARGUMENTS` says; fails the test when its exit status is not as expected."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-        done = subprocess.run(
+        with subprocess.Popen(
             [str(Path(sys.executable).parent / "snakemake"), *arguments],
             cwd=self.folder,
             env=environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
-        )
-        said = done.stdout + done.stderr
-        assert (done.returncode != 0) == fails, said
+            start_new_session=True,
+        ) as running:
+            try:
+                said, _ = running.communicate(timeout=LONGEST)
+            except subprocess.TimeoutExpired:
+                # The processes that it started hold its output open: without their end, reading it would not end.
+                tree = subprocess.run(["ps", "-eo", "pid,ppid,stat,etime,args"], capture_output=True, text=True).stdout
+                os.killpg(running.pid, signal.SIGKILL)
+                said, _ = running.communicate()
+                pytest.fail(f"not at its end after {LONGEST} s; said: {said}\nprocesses then:\n{tree}")
+        assert (running.returncode != 0) == fails, said
         return said
 
     def jobs(self, *arguments: str) -> dict[str, int]:
@@ -133,3 +202,14 @@ def experiment(**changes: object) -> dict:
         "arms": [{"arm": "iterative"}],
     }
     return tiny | changes
+
+
+@pytest.fixture
+def own_names() -> Iterator[None]:
+    """The tables of names are afterwards what they were."""
+    own = (NETWORKS, SOURCES, PARSERS, LOADED)
+    before = [dict(table) for table in own]
+    yield
+    for table, names in zip(own, before, strict=True):
+        table.clear()
+        table.update(names)

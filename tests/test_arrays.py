@@ -1,5 +1,8 @@
 """Files appear whole or not at all, and damaged ones are named."""
 
+import errno
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -37,6 +40,23 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_that_fills_up_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "weights.safetensors"
+    write_arrays(path, {"w": np.zeros(100, np.float32)})
+    before = path.read_bytes()
+
+    def half(self, content: bytes) -> None:
+        with self.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(LotteryError, match="weights.safetensors: cannot be written: No space left on device"):
+        write_arrays(path, {"w": np.ones(100, np.float32)})
+    assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
 

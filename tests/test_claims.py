@@ -1,21 +1,30 @@
 """Claims: intervals and verdicts on made-up tables with known answers."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import experiment
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lottery.analysis.claims import CLAIMS, COLUMNS, Range, judge
+from lottery.analysis.claim import Range
+from lottery.analysis.claims import COLUMNS, judge
+from lottery.analysis.claims_lenet import LENET
 from lottery.analysis.claims_text import as_html, as_markdown
 from lottery.analysis.measures import Comparison, NotRun
 from lottery.analysis.statistics import Estimate, mean_estimate, ratio_estimate
 from lottery.analysis.tables import LEVELS
 from lottery.networks import build
 from lottery.pruning.allocation import ladder, remaining
-from lottery.settings import Pruning
+from lottery.recipe import recipe_columns
+from lottery.settings import Experiment, Pruning
 
-LENET = build("lenet-300-100", 784, 10)
+NETWORK = build("lenet-300-100", (28, 28), 10)
+
+EXPERIMENT = Experiment.model_validate(experiment(network="lenet-300-100", training={}))
+"""The paper's recipe, which is the default one."""
 
 
 def made_up_levels(*, tickets_win: bool, replicates: int = 3, iterations: int = 50_000) -> pd.DataFrame:
@@ -24,7 +33,7 @@ def made_up_levels(*, tickets_win: bool, replicates: int = 3, iterations: int = 
     rows = []
 
     def add(arm: str, level: int, early_stop: float, accuracy: float, draws: int = 1) -> None:
-        counts = ladder(LENET, Pruning(), level)
+        counts = ladder(NETWORK, Pruning(), level)
         for replicate in range(replicates):
             for draw in range(draws):
                 noise = random.normal(0, 0.0002)
@@ -35,7 +44,7 @@ def made_up_levels(*, tickets_win: bool, replicates: int = 3, iterations: int = 
                     "draw": draw,
                     "level": level,
                     "weights": sum(counts.values()),
-                    "weights_remaining": remaining(LENET, counts),
+                    "weights_remaining": remaining(NETWORK, counts),
                     "early_stop_iteration": round(early_stop * (1 + random.normal(0, 0.01))),
                     "test_accuracy_at_early_stop": accuracy + noise,
                     "test_accuracy_final": accuracy + noise,
@@ -43,9 +52,9 @@ def made_up_levels(*, tickets_win: bool, replicates: int = 3, iterations: int = 
                     "train_accuracy_final": 1.0 if tickets_win else 0.97,
                     "dataset": "mnist",
                     "network": "lenet-300-100",
-                    "iterations": iterations,
+                    "diverged_iteration": math.nan,
                 }
-                rows.append(row)
+                rows.append(row | recipe_columns(EXPERIMENT) | {"iterations": iterations})
 
     add("dense", 0, 5000, 0.979)
     sign = 1 if tickets_win else -1
@@ -91,6 +100,20 @@ def test_pure_noise_is_inconclusive_19_times_in_20():
     assert conclusive < 0.1 * len(found)
 
 
+def test_a_diverged_network_is_never_averaged_away():
+    levels = made_up_levels(tickets_win=True)
+    lost = levels.index[(levels["arm"] == "iterative") & (levels["level"] == 7)][0]
+    measures = [name for name in levels if name.endswith(("_early_stop", "_final")) or name == "early_stop_iteration"]
+    levels.loc[lost, measures] = math.nan
+    levels.loc[lost, "diverged_iteration"] = 300
+    before, judged = verdicts(made_up_levels(tickets_win=True)), judge(levels).set_index("id")
+    for claim in ("L1c", "L2", "L9a", "SDa"):
+        assert judged.loc[claim, "verdict"] == "inconclusive"
+        assert judged.loc[claim, "n"] == 0
+        assert "1 of 3 networks of iterative at 21.1% diverged" in judged.loc[claim, "note"]
+    assert judged.loc["L4", "verdict"] == before["L4"], "claims about other sizes stay as they are"
+
+
 def test_what_was_not_trained_is_not_run():
     levels = made_up_levels(tickets_win=True, iterations=3000)
     judged = judge(levels[~levels["arm"].isin(["one-shot", "small-dense"])]).set_index("id")
@@ -130,7 +153,7 @@ def test_table_has_the_contracts_columns():
     contract = "id, claim, experiment, weights_remaining, paper, ours, ci_low, ci_high, n, verdict, note"
     assert list(judged.columns)[:11] == contract.split(", ")
     assert list(judged.columns) == COLUMNS
-    assert len(judged) == len(CLAIMS) == len({claim.id for claim in CLAIMS})
+    assert len(judged) == len(LENET) == len({claim.id for claim in LENET})
     assert judged.set_index("id").loc["L9a", "n"] == 3, "draws are averaged within their replicate"
 
 

@@ -1,8 +1,11 @@
 """Data: verified bytes, the IDX format, a fixed split, batches that show every image once an epoch."""
 
 import gzip
+import math
+import re
 import shutil
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +15,13 @@ from hypothesis import strategies as st
 
 from lottery.arrays import read_arrays
 from lottery.datasets.batches import shuffled_batches
-from lottery.datasets.idx import parse_idx
+from lottery.datasets.idx import FILES, parse_files, parse_idx
 from lottery.datasets.images import prepare, read_split
-from lottery.datasets.sources import source
+from lottery.datasets.raw import Places
+from lottery.datasets.sources import SOURCES, source
 from lottery.errors import LotteryError
 from lottery.randomness import Seed, split_generator
+from lottery.settings import Training
 
 
 def test_embedded_mnist_is_mnist(mnist):
@@ -34,23 +39,40 @@ def test_embedded_mnist_is_mnist(mnist):
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (lambda path: path.unlink(), "No such file"),
+        (lambda path: (path.unlink(), path.symlink_to("nowhere")), "cannot be read: No such file"),
+        (lambda path: (path.unlink(), path.mkdir()), "cannot be read: Is a directory"),
         (lambda path: path.write_bytes(path.read_bytes()[:-20]), "cannot be read"),
         (lambda path: path.write_bytes(b"not gzip"), "cannot be read"),
         (lambda path: path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-1] + b"\x07")), "SHA-256"),
     ],
 )
 def test_damaged_raw_file_is_named(tmp_path, damage, told):
-    shutil.copytree(REPOSITORY / "resources/mnist", tmp_path / "raw")
-    damage(tmp_path / "raw" / "t10k-labels-idx1-ubyte.gz")
+    shutil.copytree(REPOSITORY / "resources/mnist", tmp_path / "raw/mnist")
+    damage(tmp_path / "raw/mnist/t10k-labels-idx1-ubyte.gz")
     with pytest.raises(LotteryError, match=told) as error:
-        prepare("mnist", tmp_path / "raw", tmp_path / "out.safetensors")
-    assert "t10k-labels-idx1-ubyte.gz" in str(error.value)
+        prepare("mnist", Places(tmp_path / "raw", None, tmp_path), tmp_path / "out.safetensors")
+    (line,) = str(error.value).splitlines()
+    assert "raw/mnist/t10k-labels-idx1-ubyte.gz: " in line
+    assert "expected 10008 bytes of SHA-256 ff7bcfd4" in line
     assert not list(tmp_path.glob("*out*")), "nothing half-written"
 
 
+@pytest.mark.parametrize("data", SOURCES.values(), ids=SOURCES.keys())
+def test_the_table_of_datasets_agrees_with_itself(data):
+    assert source(data.name) is data
+    if data.format == "idx":
+        # A header of 4 bytes and 4 for each extent, then a byte for each number.
+        sizes = [4 + 4 * len(shape) + math.prod(shape) for shape in data.shapes.values()]
+        assert [file.bytes for file in data.files] == sizes
+        assert [file.name for file in data.files] == list(FILES.values())
+    for file in data.files:
+        assert re.fullmatch("[0-9a-f]{64}", file.sha256)
+        assert file.urls
+        assert all(url.endswith(f"/{file.name}") for url in file.urls)
+
+
 def test_unknown_dataset():
-    with pytest.raises(LotteryError, match="unknown dataset 'emnist'; known: mnist"):
+    with pytest.raises(LotteryError, match="unknown dataset 'emnist'; known: cifar-10, fashion-mnist, mnist"):
         source("emnist")
 
 
@@ -76,9 +98,17 @@ def test_a_forged_idx_header_allocates_nothing():
         parse_idx(b"\0\0\x08\x04" + b"\xff" * 16, name="x")
 
 
+def test_files_of_other_shapes_than_the_table_says_are_an_error():
+    data = replace(SOURCES["mnist"], training_images=2, test_images=1)
+    contents = {FILES[name]: idx(np.zeros(shape, np.uint8)) for name, shape in data.shapes.items()}
+    assert {name: array.shape for name, array in parse_files(data, contents).items()} == data.shapes
+    with pytest.raises(LotteryError, match=r"t10k-images.*: holds an array \[1, 28, 28\], expected \[2, 28, 28\]"):
+        parse_files(replace(data, test_images=2), contents)
+
+
 def test_split_is_fixed_by_the_seed_and_shares_no_image(mnist):
-    first, again = (read_split(mnist, 5_000, split_generator(0, "lenet-mnist")) for _ in range(2))
-    other = read_split(mnist, 5_000, split_generator(1, "lenet-mnist"))
+    first, again = (read_split(mnist, Training(), split_generator(0, "lenet-mnist")) for _ in range(2))
+    other = read_split(mnist, Training(), split_generator(1, "lenet-mnist"))
     assert [len(part.labels) for part in (first.train, first.validation, first.test)] == [55_000, 5_000, 10_000]
     assert (first.validation.pixels == again.validation.pixels).all()
     assert (first.validation.pixels != other.validation.pixels).any()
@@ -91,7 +121,21 @@ def test_split_is_fixed_by_the_seed_and_shares_no_image(mnist):
 
 def test_validation_must_leave_something_to_train_on(mnist):
     with pytest.raises(LotteryError, match="60000 of 60000"):
-        read_split(mnist, 60_000, split_generator(0, "x"))
+        read_split(mnist, Training(validation_images=60_000), split_generator(0, "x"))
+    with pytest.raises(LotteryError, match="test_images: 10001 are asked for, there are 10000"):
+        read_split(mnist, Training(test_images=10_001), split_generator(0, "x"))
+
+
+def test_a_trial_takes_some_of_the_same_images(mnist):
+    whole, some = (
+        read_split(mnist, recipe, split_generator(0, "x"))
+        for recipe in (Training(), Training(training_images=700, test_images=300))
+    )
+    assert [len(part.labels) for part in (some.train, some.validation, some.test)] == [700, 5_000, 300]
+    assert (some.validation.pixels == whole.validation.pixels).all()
+    for part in ("train", "test"):
+        known = {row.tobytes() for row in getattr(whole, part).pixels}
+        assert all(row.tobytes() in known for row in getattr(some, part).pixels)
 
 
 @given(st.integers(1, 50), st.integers(1, 60), st.integers(1, 40), st.integers(0, 40))

@@ -6,12 +6,14 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY, made_up_images
+import torch
+from conftest import REPOSITORY, One, assert_members_train_as_if_alone, made_up_images
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from lottery.datasets.images import Split, read_split
+from lottery.datasets.images import Images, Split, read_split
+from lottery.errors import LotteryError
 from lottery.networks import build, fully_connected
 from lottery.randomness import split_generator
 from lottery.settings import Training
@@ -19,6 +21,7 @@ from lottery.tickets import rewind
 from lottery.training import sparse_engine, torch_engine
 from lottery.training.sparse.images import place_images
 from lottery.training.sparse.machine import X86, flush_denormals, set_mode
+from lottery.training.sparse.network import pixels_are_cheaper
 from lottery.training.sparse.pixel_layer import by_unit
 from lottery.training.sparse.transpose import COLUMNS
 from lottery.training.sparse.vectors import WIDTH
@@ -63,7 +66,7 @@ def cases(draw):
 
 def outcome(engine, network, start, mask, recipe, split, batches, **options):
     """Loss, parameters and evaluation after some updates."""
-    trained = engine.Engine(network, start, mask, engine.resident(split, recipe), recipe, **options)
+    trained = One(engine, network, start, mask, engine.resident(split, recipe), recipe, **options)
     losses = [trained.advance(batches[:10]), trained.advance(batches[10:])]
     return losses, trained.parameters(), trained.evaluate("validation"), trained.evaluate("test")
 
@@ -90,9 +93,9 @@ def test_engines_agree_for_any_shape(case, by_pixel):
 @pytest.mark.parametrize("by_pixel", [False, True], ids=["weights", "pixels"])
 @pytest.mark.parametrize("density", [1.0, 0.2, 0.03])
 def test_engines_agree_in_float64_on_lenet_after_300_updates(mnist, density, by_pixel):
-    split = read_split(mnist, 5_000, split_generator(0, "x"))
+    split = read_split(mnist, Training(), split_generator(0, "x"))
     random = np.random.default_rng(4)
-    network = build("lenet-300-100", 784, 10)
+    network = build("lenet-300-100", (28, 28), 10)
     mask = {
         layer.weight_name: (random.random((layer.outputs, layer.inputs)) < density).astype(np.uint8)
         for layer in network.layers
@@ -102,25 +105,108 @@ def test_engines_agree_in_float64_on_lenet_after_300_updates(mnist, density, by_
     start = rewind(network.initial(random), mask)
     trained = []
     for engine, options in ((torch_engine, {}), (sparse_engine, {"first_by_pixel": by_pixel})):
-        trained.append(engine.Engine(network, start, mask, engine.resident(split, recipe), recipe, **options))
+        trained.append(One(engine, network, start, mask, engine.resident(split, recipe), recipe, **options))
         trained[-1].advance(batches)
-    reference, sparse = trained
+    reference, sparse = trained[0].engine.networks.weights, trained[1].engine.networks[0]
     for layer, arrays in zip(network.layers, sparse.layers, strict=True):
-        expected = reference.weights[layer.weight_name].detach().numpy()
+        expected = reference[layer.weight_name][0].detach().numpy()
         if by_pixel and layer is network.layers[0]:
             found = by_unit(sparse.pixel_layer.weight, layer.outputs, layer.inputs)
         else:
             found = np.zeros_like(expected)
             found[sparse.places[network.layers.index(layer)]] = arrays.weight
         assert np.abs(found - expected).max() < 1e-9
-        assert np.abs(arrays.bias - reference.weights[layer.bias_name].detach().numpy()).max() < 1e-9
+        assert np.abs(arrays.bias - reference[layer.bias_name][0].detach().numpy()).max() < 1e-9
     for part in ("validation", "test"):
-        assert sparse.evaluate(part)[0] == pytest.approx(reference.evaluate(part)[0], abs=1e-9)
-        assert sparse.evaluate(part)[1] == reference.evaluate(part)[1]
+        expected, found = (each.evaluate(part) for each in trained)
+        assert found[0] == pytest.approx(expected[0], abs=1e-9)
+        assert found[1] == expected[1]
+
+
+@pytest.mark.parametrize("engine", [torch_engine, sparse_engine], ids=["torch", "sparse"])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_stack_trains_each_member_as_if_alone(small_split, engine, optimizer):
+    network, random = build("lenet-12-7", (20,), 4), np.random.default_rng(0)
+    recipe = Training(precision="float64", batch_size=30, optimizer=optimizer)
+    masks = [
+        {
+            layer.weight_name: (random.random((layer.outputs, layer.inputs)) < density).astype(np.uint8)
+            for layer in network.layers
+        }
+        for density in (0.8, 0.3, 0.1)
+    ]
+    starts = [rewind(network.initial(random), mask) for mask in masks]
+    batches = random.integers(300, size=(3, 50, 30))
+    images = engine.resident(small_split, recipe)
+    assert_members_train_as_if_alone(engine, network, starts, masks, images, recipe, batches)
+
+
+def test_a_compiled_update_reaches_the_same_weights(small_split):
+    network, random = build("lenet-12-7", (20,), 4), np.random.default_rng(0)
+    start, batches = network.initial(random), random.integers(300, size=(20, 30))
+    found = []
+    for compiled in (False, True):
+        recipe = Training(engine="torch", precision="float64", batch_size=30, compile=compiled)
+        trained = One(torch_engine, network, start, None, torch_engine.resident(small_split, recipe), recipe)
+        found.append((trained.advance(batches), trained.parameters()))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-12)
+    for name, values in found[0][1].items():
+        np.testing.assert_allclose(values, found[1][1][name], rtol=1e-6, atol=1e-9, err_msg=name)
+
+
+def test_a_compiled_update_without_a_compiler_is_an_error(small_split, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(LotteryError, match=r"compile: true needs a C\+\+ compiler"):
+        torch_engine.resident(small_split, Training(engine="torch", compile=True))
+
+
+def test_a_gpu_that_is_missing_is_an_error(small_split):
+    if torch.cuda.is_available():
+        pytest.skip("a GPU is there")
+    with pytest.raises(LotteryError, match="PyTorch finds no GPU"):
+        torch_engine.resident(small_split, Training(device="cuda"))
+
+
+def test_every_operation_of_the_reference_can_repeat_exactly(small_split):
+    """PyTorch refuses, on any device, operations that have no deterministic kernel."""
+    recipe = Training(engine="torch", batch_size=30)
+    torch_engine.repeat_exactly()
+    try:
+        assert torch.are_deterministic_algorithms_enabled()
+        network, random = build("lenet-12-7", (20,), 4), np.random.default_rng(0)
+        images = torch_engine.resident(small_split, recipe)
+        trained = One(torch_engine, network, network.initial(random), None, images, recipe)
+        trained.advance(random.integers(300, size=(5, 30)))
+        trained.evaluate("test")
+    finally:
+        torch.use_deterministic_algorithms(False)
+        torch.utils.deterministic.fill_uninitialized_memory = True
+
+
+def test_repeating_exactly_needs_no_filled_memory(small_split):
+    """The same bytes with every new tensor full of NaN and without, so nothing is read that was not written."""
+    random, network = np.random.default_rng(0), build("resnet-20", (3, 8, 8), 4)
+    shown = [Images(random.integers(256, size=(30, 192), dtype=np.uint8), random.integers(4, size=30))] * 3
+    recipe = Training(optimizer="sgd", momentum=0.9, learning_rate=0.01, batch_size=10)
+    mask = {layer.weight_name: (random.random(layer.shape) < 0.5).astype(np.uint8) for layer in network.layers}
+    start, batches = rewind(network.initial(random), mask), random.integers(30, size=(4, 10))
+    images, found = torch_engine.resident(Split(*shown), recipe), {}
+    torch_engine.repeat_exactly()
+    assert not torch.utils.deterministic.fill_uninitialized_memory
+    try:
+        for filled in (False, True):
+            torch.utils.deterministic.fill_uninitialized_memory = filled
+            trained = One(torch_engine, network, start, mask, images, recipe)
+            trained.advance(batches)
+            found[filled] = [values.tobytes() for values in trained.parameters().values()], trained.evaluate("test")
+    finally:
+        torch.use_deterministic_algorithms(False)
+        torch.utils.deterministic.fill_uninitialized_memory = True
+    assert found[False] == found[True]
 
 
 def test_loading_gives_the_parameters_back(small_split):
-    network, random = build("lenet-12-7", 20, 4), np.random.default_rng(0)
+    network, random = build("lenet-12-7", (20,), 4), np.random.default_rng(0)
     recipe = Training(batch_size=30)
     for engine, options in [
         (torch_engine, {}),
@@ -128,7 +214,7 @@ def test_loading_gives_the_parameters_back(small_split):
         (sparse_engine, {"first_by_pixel": True}),
     ]:
         start, other = network.initial(random), network.initial(random)
-        trained = engine.Engine(network, start, None, engine.resident(small_split, recipe), recipe, **options)
+        trained = One(engine, network, start, None, engine.resident(small_split, recipe), recipe, **options)
         before = trained.evaluate("test")
         assert all((values == start[name]).all() for name, values in trained.parameters().items())
         trained.load(other)
@@ -138,10 +224,10 @@ def test_loading_gives_the_parameters_back(small_split):
 
 
 def test_the_cheaper_kernel_is_chosen_by_counts_alone(mnist):
-    images = sparse_engine.resident(read_split(mnist, 5_000, split_generator(0, "x")), Training())
-    layer = build("lenet-300-100", 784, 10).layers[0]
+    images = sparse_engine.resident(read_split(mnist, Training(), split_generator(0, "x")), Training())
+    layer = build("lenet-300-100", (28, 28), 10).layers[0]
     choice = [
-        sparse_engine.pixels_are_cheaper(layer, round(share * layer.weights), 60, images["train"].lit)
+        pixels_are_cheaper(layer, round(share * layer.weights), 60, images["train"].lit)
         for share in (1, 0.8, 0.5, 0.2, 0.03)
     ]
     assert choice == [True, True, True, False, False]

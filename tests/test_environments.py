@@ -1,11 +1,12 @@
 """Versions: pinned once, the same for pip and conda; environments of every rule exist."""
 
+import os
 import re
 import tomllib
 
 import pytest
 import yaml
-from conftest import REPOSITORY
+from conftest import REPOSITORY, SMOKE
 
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
 
@@ -52,7 +53,9 @@ def test_conda_versions_equal_the_lock(path):
     assert environment["channels"] == ["conda-forge", "nodefaults"]
     versions = locked() | {"python": "3.11"}
     for dependency in environment["dependencies"]:
-        name, version = re.fullmatch(r"([a-z0-9-]+) =(\d+(?:\.\d+)*)", dependency).groups()
+        pinned = re.fullmatch(r"([a-z0-9-]+) =(\d+(?:\.\d+)*)", dependency)
+        assert pinned, f"{dependency!r} is not of the form `name =1.2.3`"
+        name, version = pinned.groups()
         assert version == versions[CONDA_NAMES.get(name, name)], dependency
 
 
@@ -73,8 +76,9 @@ def test_every_rule_says_what_it_needs():
         found
     )
     for name, body in found.items():
-        inherited = name in ("train_ticket", "train_small")
-        for directive in ["message", "input", "output", "log", "benchmark"]:
+        inherited = name in ("train_ticket", "train_small", "train_to_rewind_point")
+        files = [] if name == "plan" else ["input", "output", "benchmark"]
+        for directive in ["message", "log", *files]:
             assert f"    {directive}:" in body, (name, directive)
         for directive in ["conda", "threads", "resources", "shell"]:
             assert (f"    {directive}:" in body) != inherited, (name, directive)
@@ -85,3 +89,44 @@ def test_every_conda_path_exists():
     # The environment of Snakemake itself belongs to no rule.
     rules_environments = {path for path in ENVIRONMENTS if path.stem != "workflow"}
     assert {(REPOSITORY / "workflow/rules" / path).resolve() for path in used} == rules_environments
+
+
+CONDA = """#!/bin/sh
+case "$1 $2" in
+  "info --json") echo '{"conda_prefix": "/nowhere", "root_prefix": "/nowhere", "platform": "linux-64"}' ;;
+  "--version ") echo "conda 25.1.0" ;;
+  "config --get") echo '{"get": {"channel_priority": "strict"}}' ;;
+  "env create")
+    while [ "$1" != --file ]; do shift; done
+    mkdir -p "$4" && cp "$2" "$4/asked.yaml" ;;
+  "clean -y") ;;
+  *) echo "unexpected: conda $*" >&2 && exit 1 ;;
+esac
+"""
+"""A stand-in that says what Snakemake asks conda, and keeps the file of each environment in place of its packages."""
+
+
+@pytest.fixture
+def conda(tmp_path_factory, monkeypatch):
+    program = tmp_path_factory.mktemp("conda") / "conda"
+    program.write_text(CONDA)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+
+
+@pytest.mark.usefixtures("conda")
+def test_snakemake_finds_the_environments_and_hands_them_to_conda(fresh):
+    said = fresh("--sdm", "conda", "--list-conda-envs", *SMOKE)
+    assert set(re.findall(r"^envs/(\w+)\.yaml", said, flags=re.MULTILINE)) == {"analysis", "training"}
+    assert "envs/analysis.yaml" in fresh("--sdm", "conda", "--list-conda-envs", "plan")
+    fresh("--sdm", "conda", "--conda-create-envs-only", "--cores", "1", *SMOKE)
+    asked = {path.read_text() for path in (fresh.folder / ".snakemake/conda").rglob("asked.yaml")}
+    assert asked == {(REPOSITORY / f"envs/{name}.yaml").read_text() for name in ("analysis", "training")}
+
+
+@pytest.mark.usefixtures("conda")
+def test_an_environment_that_is_not_there_stops_before_anything_runs(fresh):
+    (fresh.folder / "envs/training.yaml").unlink()
+    said = fresh("--sdm", "conda", "--cores", "1", *SMOKE, fails=True)
+    assert "envs/training.yaml" in said
+    assert not (fresh.folder / "results").exists()

@@ -7,7 +7,7 @@ from lottery.networks import build, narrowed
 
 
 def test_lenet_has_the_papers_weights():
-    network = build("lenet-300-100", 784, 10)
+    network = build("lenet-300-100", (28, 28), 10)
     assert [layer.weights for layer in network.layers] == [235_200, 30_000, 1_000]
     assert network.weights == 266_200
     assert network.weight_names() == ["fc1.weight", "fc2.weight", "output.weight"]
@@ -18,11 +18,11 @@ def test_lenet_has_the_papers_weights():
     [("lenet-25-9", 19_915), ("lenet-50-17", 40_220), ("lenet-900-300", 978_600)],
 )
 def test_other_widths_of_the_paper(name, weights):
-    assert build(name, 784, 10).weights == weights
+    assert build(name, (28, 28), 10).weights == weights
 
 
 def test_initial_weights_are_glorot_normal_and_biases_zero():
-    start = build("lenet-300-100", 784, 10).initial(np.random.default_rng(0))
+    start = build("lenet-300-100", (28, 28), 10).initial(np.random.default_rng(0))
     assert {name: values.shape for name, values in start.items()} == {
         "fc1.weight": (300, 784),
         "fc1.bias": (300,),
@@ -42,10 +42,82 @@ def test_initial_weights_are_glorot_normal_and_biases_zero():
     assert 0.0015 < beyond < 0.004
 
 
+CIFAR = (3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("name", "convolutions", "weights"),
+    [("conv-2", 38_592, 4_300_992), ("conv-4", 259_776, 2_425_024), ("conv-6", 1_144_512, 2_261_184)],
+)
+def test_convolutional_networks_have_the_papers_weights(name, convolutions, weights):
+    network = build(name, CIFAR, 10)
+    assert network.weights == weights
+    assert sum(layer.weights for layer in network.layers if layer.role == "conv") == convolutions
+    assert [layer.outputs for layer in network.layers[-3:]] == [256, 256, 10]
+    assert [layer.role for layer in network.layers[-3:]] == ["dense", "dense", "output"]
+
+
+@pytest.mark.parametrize(
+    ("name", "roles"),
+    [
+        ("resnet-20", {"conv": 267_696, "shortcut": 2_560, "output": 640}),
+        ("vgg-19", {"conv": 20_018_880, "output": 5_120}),
+        ("vgg-16", {"conv": 14_710_464, "output": 5_120}),
+    ],
+)
+def test_deep_networks_have_the_papers_weights(name, roles):
+    """Of vgg-16 the paper has none; its sum is that of its convolutions' shapes."""
+    network = build(name, CIFAR, 10)
+    assert network.weights == sum(roles.values())
+    found = {role: sum(layer.weights for layer in network.layers if layer.role == role) for role in roles}
+    assert found == roles
+    # The small-image VGG has one dense layer where the original had three.
+    depth = {"resnet-20": 20, "vgg-19": 17, "vgg-16": 14}[name]
+    assert sum(layer.role != "shortcut" for layer in network.layers) == depth
+
+
+def test_batch_normalisation_starts_as_it_is_defined():
+    network = build("resnet-20", CIFAR, 10)
+    start = network.initial(np.random.default_rng(0))
+    assert start.keys() == network.shapes().keys()
+    for name, values in start.items():
+        kind = name.rpartition(".")[2]
+        if ".bn" in name or name.startswith("bn"):
+            assert (values == (1 if kind in ("weight", "running_var") else 0)).all()
+    assert len(network.statistics) == 2 * 21, "one for each convolution, two shortcuts among them"
+    assert not any(name in network.weight_names() for name in network.statistics)
+
+
+def test_the_input_follows_the_dataset():
+    shapes = build("conv-6", (28, 28), 10).shapes()
+    assert shapes["conv1.weight"] == (64, 1, 3, 3)
+    assert shapes["conv6.weight"] == (256, 256, 3, 3)
+    assert shapes["fc1.weight"] == (256, 256 * 3 * 3), "28 / 2 / 2 / 2, a last odd row left out"
+    assert shapes["conv6.bias"] == (256,)
+
+
+def test_multiplications_of_one_image():
+    assert build("lenet-300-100", (28, 28), 10).multiplications == 266_200
+    # Every 3 x 3 weight is used at each of 32 x 32 places.
+    assert build("conv-2", CIFAR, 10).multiplications == 38_592 * 1_024 + 4_194_304 + 65_536 + 2_560
+    # He et al.: 40.6 million without the shortcuts' 1 x 1 convolutions at 16 x 16 and 8 x 8.
+    shortcuts = 512 * 256 + 2_048 * 64
+    assert build("resnet-20", CIFAR, 10).multiplications == pytest.approx(40.6e6 + shortcuts, rel=0.005)
+
+
+def test_convolutions_start_glorot_normal():
+    network = build("conv-2", CIFAR, 10)
+    start = network.initial(np.random.default_rng(0))
+    # sqrt(2 / (fan in + fan out)), each the channels times 3 x 3.
+    for name, fans in [("conv1", (3 + 64) * 9), ("conv2", (64 + 64) * 9), ("fc1", 16_384 + 256)]:
+        assert start[f"{name}.weight"].std() == pytest.approx(np.sqrt(2 / fans), rel=0.05)
+        assert not start[f"{name}.bias"].any()
+
+
 @pytest.mark.parametrize("weights", [266_200, 56_081, 18_490, 3_967, 1])
 def test_narrowed_is_the_nearest_relative(weights):
     def count(width: int) -> int:
-        return build(f"lenet-{width}-{max(1, int(width / 3 + 0.5))}", 784, 10).weights
+        return build(f"lenet-{width}-{max(1, int(width / 3 + 0.5))}", (28, 28), 10).weights
 
     nearest = min(abs(count(width) - weights) for width in range(1, 301))
-    assert abs(build(narrowed("lenet-300-100", 784, 10, weights), 784, 10).weights - weights) == nearest
+    assert abs(build(narrowed("lenet-300-100", (28, 28), 10, weights), (28, 28), 10).weights - weights) == nearest

@@ -1,4 +1,4 @@
-"""Pruning: exact counts, ties by index, masks nested, the paper's ladders; known bugs of other systems are caught."""
+"""Pruning: exact counts, ties by index, masks nested, the paper's ladders."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from lottery.pruning.selection import keep_largest
 from lottery.settings import Pruning
 from lottery.tickets import prune
 
-LENET = build("lenet-300-100", 784, 10)
+LENET = build("lenet-300-100", (28, 28), 10)
 
 # Percent of weights remaining after each pruning of LeNet: the ladder behind the ticks of the paper's figures.
 PAPER_LADDER = {
@@ -34,6 +34,47 @@ PAPER_LADDER = {
 @pytest.mark.parametrize(("level", "percent"), list(PAPER_LADDER.items()))
 def test_ladder_is_the_papers(level, percent):
     assert 100 * remaining(LENET, ladder(LENET, Pruning(), level)) == pytest.approx(percent, abs=0.01)
+
+
+CONV_LADDERS = {
+    ("conv-2", 0.1): {1: 80.10, 2: 64.16, 5: 33.02, 7: 21.23, 10: 10.97, 15: 3.68, 18: 1.93, 21: 1.02},
+    ("conv-4", 0.1): {1: 81.08, 2: 65.84, 5: 35.61, 7: 23.88, 10: 13.35, 15: 5.37, 18: 3.23, 27: 0.84},
+    ("conv-6", 0.15): {1: 82.54, 2: 68.20, 5: 38.67, 7: 26.61, 10: 15.29, 15: 6.18, 18: 3.62, 27: 0.75},
+}
+
+
+@pytest.mark.parametrize(("name", "rate"), CONV_LADDERS)
+def test_ladders_of_convolutional_networks_are_the_papers(name, rate):
+    network = build(name, (3, 32, 32), 10)
+    for level, percent in CONV_LADDERS[name, rate].items():
+        counts = ladder(network, Pruning(conv_rate=rate), level)
+        assert 100 * remaining(network, counts) == pytest.approx(percent, abs=0.01)
+
+
+GLOBAL_LADDERS = {
+    "resnet-20": {1: 80.24, 2: 64.43, 4: 41.66, 6: 27.09, 8: 17.76, 10: 11.79, 12: 7.97, 15: 4.66},
+    "vgg-19": {1: 80.01, 4: 40.98, 8: 16.80, 12: 6.90, 16: 2.84, 19: 1.47, 24: 0.50, 28: 0.22, 32: 0.10},
+}
+
+
+@pytest.mark.parametrize("name", GLOBAL_LADDERS)
+def test_ladders_of_global_pruning_are_the_papers(name):
+    network = build(name, (3, 32, 32), 10)
+    spared = ["shortcut", "output"] if name == "resnet-20" else ["output"]
+    for level, percent in GLOBAL_LADDERS[name].items():
+        counts = ladder(network, Pruning(scope="global", excluded_layers=spared), level)
+        assert 100 * remaining(network, counts) == pytest.approx(percent, abs=0.01)
+    groups = sorted(len(group) for group in counts)
+    assert groups == ([1, 1, 1, 19] if name == "resnet-20" else [1, 16])
+
+
+def test_global_pruning_keeps_the_largest_of_all_layers_together():
+    weights = {"fc1.weight": np.array([[3.0, -1.0], [0.5, 2.0]]), "output.weight": np.array([[-2.5, 1.0]])}
+    masks = prune(weights, None, {("fc1.weight", "output.weight"): 4})
+    assert {name: kept.tolist() for name, kept in masks.items()} == {
+        "fc1.weight": [[1, 1], [0, 1]],
+        "output.weight": [[1, 0]],
+    }, "of the two 1.0 the earlier layer's stays"
 
 
 @pytest.mark.parametrize(("level", "percent"), list(enumerate([100, 87.5, 75.0, 62.6, 50.1, 37.6, 25.1, 12.7])))
@@ -100,39 +141,26 @@ def test_iterative_masks_are_nested_and_exact_down_to_the_last_level():
     for level in range(1, 29):
         counts = ladder(LENET, Pruning(), level)
         smaller = prune(trained_weights(level), mask, counts)
-        assert {name: int(layer.sum()) for name, layer in smaller.items()} == counts
+        assert {(name,): int(layer.sum()) for name, layer in smaller.items()} == counts
         if mask is not None:
-            assert all(((smaller[name] == 1) <= (mask[name] == 1)).all() for name in counts)
+            assert all(((smaller[name] == 1) <= (mask[name] == 1)).all() for name in smaller)
         mask = smaller
 
 
-def keep_signed(scores, mask, count):
-    """Bug of rahulvigneswaran: the sign counts, so large negative weights go first."""
-    return keep_largest(np.where(mask, scores, 0), mask, count)
+def test_of_equal_magnitudes_the_lower_index_stays():
+    kept = keep_largest(magnitude(np.array([-5.0, 0.1, 0.2, 3.0, -3.0, 0.3])), np.ones(6, np.uint8), 2)
+    assert kept.tolist() == [1, 0, 0, 1, 0, 0]
 
 
-def keep_above_threshold(scores, mask, count):
-    """Bug of open_lth and of Google's code: keeps what lies strictly above a threshold, short by one and by ties."""
-    survivors = np.sort(scores[mask == 1])
-    threshold = survivors[survivors.size - count] if count else np.inf
-    return ((scores > threshold) & (mask == 1)).astype(np.uint8)
-
-
-def keep_all_ties(scores, mask, count):
-    """Bug of a threshold with >=: every tie stays."""
-    threshold = np.sort(scores[mask == 1])[-count]
-    return ((scores >= threshold) & (mask == 1)).astype(np.uint8)
-
-
-def test_known_bugs_would_be_seen():
-    mask = np.ones(6, np.uint8)
-    weights = np.array([-5.0, 0.1, 0.2, 3.0, -3.0, 0.3])
-    right = keep_largest(magnitude(weights), mask, 2)
-    assert right.tolist() == [1, 0, 0, 1, 0, 0], "the largest magnitudes; of the tie 3 and -3 the lower index"
-    assert keep_signed(weights, mask, 2).tolist() != right.tolist()
-    assert keep_above_threshold(magnitude(weights), mask, 2).sum() != 2
-    assert keep_all_ties(magnitude(weights), mask, 2).sum() != 2
+def test_pruning_removes_the_smallest_magnitudes_of_each_layer_and_no_bias():
+    trained = LENET.initial(np.random.default_rng(0))
+    counts = ladder(LENET, Pruning(), 1)
+    mask = prune(trained, None, counts)
+    assert list(mask) == LENET.weight_names()
+    for name, kept in mask.items():
+        assert kept.sum() == counts[(name,)]
+        assert np.abs(trained[name][kept == 1]).min() >= np.abs(trained[name][kept == 0]).max()
 
 
 def test_dense_counts():
-    assert sum(dense_counts(LENET).values()) == 266_200
+    assert sum(dense_counts(LENET, Pruning()).values()) == 266_200

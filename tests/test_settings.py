@@ -83,7 +83,11 @@ LENET = "experiments.lenet-mnist"
         ),
         (f"{LENET}.pruning.dense_rate", 1.0, f"{LENET}.pruning.dense_rate: input should be less than 1"),
         (f"{LENET}.network", "lenet5", f"{LENET}.network: unknown network 'lenet5'; known: lenet-300-100"),
-        (f"{LENET}.dataset", "minst", f"{LENET}.dataset: unknown dataset 'minst'; known: mnist"),
+        (
+            f"{LENET}.dataset",
+            "minst",
+            f"{LENET}.dataset: unknown dataset 'minst'; known: cifar-10, fashion-mnist, mnist",
+        ),
         (f"{LENET}.arms.0.arm", "iterativ", f"{LENET}.arms.0.arm: unknown arm 'iterativ'; did you mean 'iterative'?"),
         (f"{LENET}.arms.0.draws", 3, f"{LENET}.arms.0.draws: iterative does not sample"),
         (f"{LENET}.arms.1.levels", [3, 2], f"{LENET}.arms.1: levels [3, 2] must be whole numbers from 1 on, rising"),

@@ -35,6 +35,34 @@ def test_paper_mnist_is_declared_in_full(fresh):
     }
 
 
+def test_paper_cifar10_is_declared_in_full(fresh):
+    jobs = fresh.jobs("--configfile", "config/paper-cifar10.yaml")
+    conv, deep = 5 * (22 + 26 + 26), 3 * 3 * (32 + 14)
+    # With dropout there are tickets alone.
+    tickets, reinitialized = 2 * conv + deep, conv + deep
+    assert jobs == {
+        "prepare_dataset": 1,
+        "initialize": 2 * 15 + 18,
+        "train_dense": 2 * 15 + 18,
+        "prune": tickets,
+        "rewind": tickets,
+        "reinitialize": reinitialized,
+        "train_ticket": tickets + reinitialized,
+        "collect": 1,
+        "judge_claims": 1,
+        "plot": 4,
+        "all": 1,
+    }
+
+
+def test_a_tenth_of_paper_mnist_is_the_same_jobs(fresh):
+    whole = fresh.jobs("--configfile", "config/paper-mnist.yaml")
+    tenth = fresh("-n", "-p", "--configfile", "config/paper-mnist.yaml", "config/paper-mnist-tenth.yaml")
+    assert job_counts(tenth) == whole
+    assert '"iterations":5000,' in tenth
+    assert "results/paper-mnist-tenth/tables/levels.csv" in tenth
+
+
 @pytest.mark.parametrize(
     ("target", "figures"),
     [
@@ -42,6 +70,7 @@ def test_paper_mnist_is_declared_in_full(fresh):
         ("figure3", 1),
         ("figure4", 3),
         ("figure4b", 1),
+        *((f"figure{number}", 1) for number in (5, 6, 7, 8)),
         ("figure_size", 1),
         ("figures", 6),
         ("claims", 0),

@@ -8,7 +8,7 @@ from lottery.networks import build
 from lottery.randomness import Seed, split_generator
 from lottery.tickets import ARMS, arm, random_mask, rewind
 
-NETWORK = build("lenet-12-7", 20, 4)
+NETWORK = build("lenet-12-7", (20,), 4)
 
 
 def some_mask(seed: int = 0) -> dict[str, np.ndarray]:

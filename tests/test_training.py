@@ -2,27 +2,30 @@
 
 import csv
 import json
+import math
+from dataclasses import asdict
 from importlib.metadata import version
 
 import numpy as np
 import pytest
 import torch
-from conftest import made_up_images
+from conftest import One, made_up_images
 
 from lottery.arrays import read_arrays, stack, write_arrays
 from lottery.datasets.batches import shuffled_batches
 from lottery.datasets.images import Split, read_split
+from lottery.errors import LotteryError
 from lottery.networks import build
 from lottery.randomness import Seed, split_generator
 from lottery.settings import Training
 from lottery.stacks import ExperimentKey, Member
 from lottery.tickets import rewind
 from lottery.training import sparse_engine, torch_engine
-from lottery.training.job import Job, JobFiles, batches_of, run_job
-from lottery.training.loop import Record, train
+from lottery.training.job import Job, JobFiles, data_of, run_job
+from lottery.training.loop import Course, Diverged, MemberData, Record
 
 ENGINES, NAMES = [torch_engine, sparse_engine], ["torch", "sparse"]
-NETWORK = build("lenet-12-7", 20, 4)
+NETWORK = build("lenet-12-7", (20,), 4)
 RECIPES = [
     Training(learning_rate=0.01, batch_size=30, iterations=60, validation_every=20, test_every=20),
     Training(optimizer="sgd", learning_rate=0.1, batch_size=30, iterations=60, validation_every=20, test_every=20),
@@ -53,7 +56,7 @@ def test_pruned_weights_are_0_at_every_step(small_split, engine):
     start, mask = ticket()
     batches = np.random.default_rng(0).integers(300, size=(40, 30))
     for recipe in RECIPES:
-        trained = engine.Engine(NETWORK, start, mask, engine.resident(small_split, recipe), recipe)
+        trained = One(engine, NETWORK, start, mask, engine.resident(small_split, recipe), recipe)
         for batch in batches:
             trained.advance(batch[None])
             for name, values in trained.parameters().items():
@@ -89,7 +92,7 @@ def plain_loop(start, mask, split: Split, batches: np.ndarray, recipe: Training)
 def test_an_independent_loop_reaches_the_same_weights(small_split, recipe, engine):
     start, mask = ticket()
     batches = np.random.default_rng(0).integers(300, size=(100, 30))
-    trained = engine.Engine(NETWORK, start, mask, engine.resident(small_split, recipe), recipe)
+    trained = One(engine, NETWORK, start, mask, engine.resident(small_split, recipe), recipe)
     trained.advance(batches)
     expected = plain_loop(start, mask, small_split, batches, recipe)
     for name, values in trained.parameters().items():
@@ -101,7 +104,7 @@ def test_the_wrong_batches_reach_other_weights(small_split, engine):
     """The comparison above can fail."""
     start, mask = ticket()
     batches = np.random.default_rng(0).integers(300, size=(100, 30))
-    trained = engine.Engine(NETWORK, start, mask, engine.resident(small_split, RECIPES[0]), RECIPES[0])
+    trained = One(engine, NETWORK, start, mask, engine.resident(small_split, RECIPES[0]), RECIPES[0])
     trained.advance(batches)
     expected = plain_loop(start, mask, small_split, batches[::-1], RECIPES[0])
     assert np.abs(trained.parameters()["fc1.weight"] - expected["fc1.weight"]).max() > 1e-3
@@ -110,7 +113,7 @@ def test_the_wrong_batches_reach_other_weights(small_split, engine):
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
 def test_evaluation_is_that_of_the_definition(small_split, engine):
     start, mask = ticket()
-    trained = engine.Engine(NETWORK, start, mask, engine.resident(small_split, RECIPES[0]), RECIPES[0])
+    trained = One(engine, NETWORK, start, mask, engine.resident(small_split, RECIPES[0]), RECIPES[0])
     values = small_split.test.pixels.astype(np.float64) / 255
     for layer in NETWORK.layers:
         values = values @ start[layer.weight_name].T.astype(np.float64) + start[layer.bias_name]
@@ -122,47 +125,116 @@ def test_evaluation_is_that_of_the_definition(small_split, engine):
     assert accuracy == np.mean(values.argmax(axis=1) == small_split.test.labels)
 
 
-class ScriptedEngine:
-    """An engine whose losses and accuracies are given, by iteration."""
+@pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
+def test_a_kept_weight_that_starts_at_0_is_trained(small_split, engine):
+    """The mask alone says what is pruned, not a value of 0."""
+    start, mask = ticket(density=1.0)
+    start["fc2.weight"][:, ::2] = 0
+    for recipe in RECIPES:
+        trained = One(engine, NETWORK, start, mask, engine.resident(small_split, recipe), recipe)
+        trained.advance(np.random.default_rng(0).integers(300, size=(10, 30)))
+        assert (trained.parameters()["fc2.weight"][:, ::2] != 0).mean() > 0.5
 
-    def __init__(self, losses: list[float]) -> None:
+
+class ScriptedEngine:
+    """An engine with two members whose losses and accuracies are given, by iteration."""
+
+    TEST = np.array([0.1, 0.2, 0.3, 0.4, 0.9, 0.5])
+    """Accuracies on the test images, best neither where validation loss is least nor at the end."""
+
+    def __init__(self, losses: np.ndarray) -> None:
         self.losses, self.point, self.loaded = losses, -1, None
 
     def advance(self, batches):
-        return 0.5
+        assert batches.shape == (2, 1)
+        return np.array([0.5, 0.5])
 
     def evaluate(self, part):
         if part == "validation":
             self.point += 1
-            return self.losses[self.point], 0.9
-        # The test set is best at the last point; it must not be what chooses.
-        at = self.point if self.loaded is None else self.loaded
-        return 0.0, at / 10 if part == "test" else at / 100
+            return self.losses[:, self.point], np.array([0.9, 0.9])
+        at = np.array([self.point, self.point]) if self.loaded is None else self.loaded
+        return np.zeros(2), self.TEST[at] if part == "test" else at / 100
 
     def parameters(self):
-        return {"point": self.point}
+        return {"point": np.array([self.point, self.point])}
 
     def load(self, parameters):
         self.loaded = parameters["point"]
 
 
-def scripted(losses: list[float]) -> Record:
-    recipe = Training(iterations=100 * (len(losses) - 1), validation_every=100, test_every=200)
-    record = Record()
-    list(train(ScriptedEngine(losses), lambda first, last: None, recipe, record))
-    return record
+def to_the_end(engine, recipe: Training) -> list[Record]:
+    course = Course(engine, [MemberData(lambda first, last: np.array([first]))] * 2, recipe)
+    while not course.finished:
+        course.advance()
+    course.measure()
+    return course.records
 
 
-def test_early_stop_is_the_first_least_validation_loss():
-    record = scripted([2.3, 0.5, 0.2, 0.4, 0.2, 0.3])
+def test_early_stop_is_the_first_least_validation_loss_of_each_member():
+    losses = np.array([[2.3, 0.5, 0.2, 0.4, 0.2, 0.3], [2.3, 0.5, 0.4, 0.3, 0.2, 0.1]])
+    recipe = Training(iterations=500, validation_every=100, test_every=200)
+    record, other = to_the_end(ScriptedEngine(losses), recipe)
+    assert (other.result.early_stop_iteration, other.result.test_accuracy_at_early_stop) == (500, 0.5)
     assert record.result.early_stop_iteration == 200
     assert record.result.validation_loss_at_early_stop == 0.2
-    assert record.result.test_accuracy_at_early_stop == 0.2
+    assert record.result.test_accuracy_at_early_stop == 0.3
     assert record.result.train_accuracy_at_early_stop == 0.02
     assert record.result.test_accuracy_final == 0.5
-    assert record.trained == {"point": 5}, "training runs to its end"
+    assert record.trained["point"] == 5, "training runs to its end"
     assert [row.iteration for row in record.rows] == [0, 100, 200, 300, 400, 500]
     assert [row.iteration for row in record.rows if not np.isnan(row.test_accuracy)] == [0, 200, 400]
+
+
+DIVERGING = np.array([[2.3, 0.5, 0.2, math.nan, 0.1], [2.3, 0.5, 0.4, 0.3, 0.2]])
+
+
+def test_a_diverged_member_has_no_result_and_the_others_go_on():
+    recipe = Training(iterations=400, validation_every=100, test_every=100, on_divergence="record")
+    lost, other = to_the_end(ScriptedEngine(DIVERGING), recipe)
+    assert {name for name, value in asdict(lost.result).items() if value is not None} == {
+        "diverged_iteration",
+        "train_seconds",
+    }
+    assert lost.result.diverged_iteration == 300
+    assert lost.trained["point"] == 2, "its weights are those of its least validation loss before"
+    assert [row.iteration for row in lost.rows] == [0, 100, 200, 300]
+    assert other.result.diverged_iteration is None
+    assert other.result.early_stop_iteration == 400
+
+
+def test_training_stops_when_all_members_have_diverged():
+    losses = np.full((2, 5), math.inf)
+    losses[:, 0] = 2.3
+    recipe = Training(iterations=400, validation_every=100, on_divergence="record")
+    assert [len(record.rows) for record in to_the_end(ScriptedEngine(losses), recipe)] == [2, 2]
+
+
+def test_divergence_is_an_error_unless_it_is_to_be_recorded():
+    with pytest.raises(Diverged) as error:
+        to_the_end(ScriptedEngine(DIVERGING), Training(iterations=400, validation_every=100))
+    assert (error.value.members, error.value.iteration) == ([0], 300)
+
+
+@pytest.mark.parametrize("engine", NAMES)
+def test_a_job_that_diverges_says_who_and_where(dataset, tmp_path, engine):
+    with pytest.raises(LotteryError, match=r"training of replicate0-draw0 diverged: at iteration \d+ its loss"):
+        run_members(dataset, tmp_path / "job", [Member(0, 0)], 1, engine, optimizer="sgd", learning_rate=1e6)
+    assert not (tmp_path / "job/trained.safetensors").exists()
+    run_members(
+        dataset,
+        tmp_path / "recorded",
+        [Member(0, 0)],
+        1,
+        engine,
+        optimizer="sgd",
+        learning_rate=1e6,
+        on_divergence="record",
+    )
+    summary = json.loads((tmp_path / "recorded/summary.json").read_text())
+    assert summary["members"][0]["diverged_iteration"] > 0
+    assert summary["members"][0]["test_accuracy_final"] is None
+    assert all(np.isfinite(values).all() for values in read_arrays(tmp_path / "recorded/trained.safetensors").values())
 
 
 @pytest.fixture(scope="module")
@@ -181,10 +253,12 @@ def dataset(tmp_path_factory):
     return path
 
 
-def run_members(dataset, folder, members: list[Member], threads: int, engine: str = "sparse") -> dict[str, bytes]:
+def run_members(
+    dataset, folder, members: list[Member], threads: int, engine: str = "sparse", **changes: object
+) -> dict[str, bytes]:
     """Train the given members of one arm in one job; weights and history of each, as bytes."""
     folder.mkdir(parents=True)
-    network = build("lenet-30-10", 784, 10)
+    network = build("lenet-30-10", (28, 28), 10)
     starts, masks = [], []
     for member in members:
         random = np.random.default_rng([member.replicate, member.draw])
@@ -197,22 +271,21 @@ def run_members(dataset, folder, members: list[Member], threads: int, engine: st
         starts.append(rewind(network.initial(random), masks[-1]))
     write_arrays(folder / "mask.safetensors", stack(masks))
     write_arrays(folder / "start.safetensors", stack(starts))
-    recipe = Training(
-        engine=engine, batch_size=30, iterations=40, validation_images=50, validation_every=10, test_every=20
-    )
+    schedule = {"iterations": 40, "validation_images": 50, "validation_every": 10, "test_every": 20}
+    recipe = Training(engine=engine, batch_size=30, **schedule, **changes)
     key = ExperimentKey(experiment="small", seed=0, dataset="mnist")
     files = JobFiles(
         dataset,
         *(folder / name for name in ("start.safetensors", "mask.safetensors", "trained.safetensors")),
-        *(folder / name for name in ("history.csv", "summary.json")),
+        *(folder / name for name in ("history.csv", "summary.json", "checkpoints")),
     )
-    run_job(Job(key, "lenet-30-10", recipe, "iterative", 2, members), files, threads)
+    run_job(Job(key, "lenet-30-10", recipe, "iterative", 2, members), files, threads, 60)
     trained = read_arrays(folder / "trained.safetensors")
     lines = (folder / "history.csv").read_text().splitlines()[1:]
     outcome = {}
     for index, member in enumerate(members):
         own = [line for line in lines if line.startswith(f"{member.replicate},{member.draw},")]
-        assert len(own) == 5
+        assert len(own) == 5 or changes
         outcome[str(member)] = (
             b"".join(values[index].tobytes() for values in trained.values()) + "\n".join(own).encode()
         )
@@ -251,7 +324,7 @@ def test_arms_share_batches_at_a_level_and_levels_do_not():
         job = Job(
             ExperimentKey(experiment="x", seed=0, dataset="mnist"), "lenet-300-100", Training(), arm, level, [member]
         )
-        return batches_of(job, member, 55_000)(0, 3).tobytes()
+        return data_of(job, member, 55_000).batches(0, 3).tobytes()
 
     ticket_batches = batches("iterative", 3, Member(0, 0))
     assert batches("iterative-reinit", 3, Member(0, 2)) == ticket_batches
@@ -273,10 +346,10 @@ def test_an_error_in_one_member_ends_the_job(dataset, tmp_path, monkeypatch):
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
 def test_a_dense_network_learns_mnist(mnist, engine):
     engine.one_thread()
-    split = read_split(mnist, 5_000, split_generator(0, "x"))
-    network, seed = build("lenet-300-100", 784, 10), Seed(0, "x", 0)
+    split = read_split(mnist, Training(), split_generator(0, "x"))
+    network, seed = build("lenet-300-100", (28, 28), 10), Seed(0, "x", 0)
     start, recipe = network.initial(seed.generator("initialisation")), Training()
-    trained = engine.Engine(network, start, None, engine.resident(split, recipe), recipe)
+    trained = One(engine, network, start, None, engine.resident(split, recipe), recipe)
     before = trained.evaluate("test")[1]
     trained.advance(shuffled_batches(55_000, 60, lambda epoch: seed.generator("batches", epoch=epoch))(0, 300))
     assert before < 0.25

@@ -8,7 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
-from conftest import REPOSITORY, SMOKE, Workflow
+from conftest import REPOSITORY, SMOKE, One, Workflow
 
 from lottery.arrays import of_member, read_arrays
 from lottery.datasets.images import read_split
@@ -43,7 +43,7 @@ def test_files_of_the_contract(smoke):
     run = smoke.folder / "results/smoke"
     pictures = {f"{name}.{suffix}" for name in FIGURES for suffix in ("pdf", "svg", "png")}
     assert {path.name for path in (run / "figures").iterdir()} == pictures
-    tables = {"levels.csv", "curves.csv", "claims.csv", "claims.md", "claims.html"}
+    tables = {"levels.csv", "curves.csv", "settings.json", "claims.csv", "claims.md", "claims.html"}
     assert {path.name for path in (run / "tables").iterdir()} == tables
 
 
@@ -90,7 +90,8 @@ def test_tickets_are_rewound_to_the_initialisation_bit_for_bit(smoke):
         mask, start, _ = arrays_of(found[name])
         for parameter, values in start.items():
             kept = mask.get(parameter, np.ones(values.shape)) == 1
-            assert values[kept].tobytes() == initial[parameter][kept].tobytes(), (name, parameter)
+            same = values[kept].tobytes() == initial[parameter][kept].tobytes()
+            assert same, (name, parameter)
 
 
 def test_masks_keep_the_largest_trained_weights(smoke):
@@ -139,7 +140,7 @@ def test_levels_table(smoke):
 
 def test_accuracies_of_the_table_are_those_of_the_weights(smoke):
     table = pd.read_csv(smoke.folder / "results/smoke/tables/levels.csv")
-    split = read_split(smoke.folder / "results/data/mnist.safetensors", 5_000, split_generator(0, "lenet-mnist"))
+    split = read_split(smoke.folder / "results/data/mnist.safetensors", Training(), split_generator(0, "lenet-mnist"))
     for engine in (sparse_engine, torch_engine):
         images = engine.resident(split, Training())
         for name, folder in folders(smoke).items():
@@ -147,8 +148,8 @@ def test_accuracies_of_the_table_are_those_of_the_weights(smoke):
             rows = table[(table["arm"] == arm) & (table["level"] == int(level))]
             trained = read_arrays(folder / "trained.safetensors")
             for index, row in enumerate(rows.itertuples()):
-                network = build(row.network, 784, 10)
-                evaluated = engine.Engine(network, of_member(trained, index), None, images, Training())
+                network = build(row.network, (28, 28), 10)
+                evaluated = One(engine, network, of_member(trained, index), None, images, Training())
                 # One image whose two largest outputs are equal but for rounding may fall either way.
                 allowed = 0 if engine is sparse_engine else 1
                 assert abs(evaluated.evaluate("test")[1] - row.test_accuracy_final) * 10_000 <= allowed + 1e-6

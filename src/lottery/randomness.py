@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["split", "initialisation", "batches", "reinitialisation", "random mask"]
+Purpose = Literal["split", "initialisation", "batches", "reinitialisation", "random mask", "views", "dropout"]
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,28 @@
 """What a run consists of: settings whose names are known, and the trainings that they ask for."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from lottery import extensions
+from lottery.arrays import read_bytes
+from lottery.datasets.images import check_counts
 from lottery.datasets.sources import source
 from lottery.errors import LotteryError
 from lottery.networks import Network, build, narrowed
-from lottery.pruning.allocation import Counts, dense_counts
-from lottery.settings import ArmSettings, Experiment, Settings, read_settings
+from lottery.pruning.allocation import Counts, check_excluded, dense_counts
+from lottery.settings import ArmSettings, Experiment, Settings, Training, read_settings
 from lottery.stacks import Stack
 from lottery.tickets import arm
 
 DENSE = "dense"
 """The arm of the unpruned network, at level 0."""
+
+REWIND_POINT = "rewind-point"
+"""The same training of the dense network, ended at the rewind iteration: what late rewinding sets survivors back to."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +40,15 @@ class StackTraining:
 
 
 def read_run(config: Mapping[str, Any]) -> Settings:
-    """The settings of a run, with every name in them known and every level possible.
+    """The settings of a run, with every name in them known, from its extensions too, and every level possible.
 
     Raises LotteryError with one line per wrong key.
     """
     settings = read_settings(config)
+    try:
+        extensions.load(settings.extensions)
+    except LotteryError as error:
+        raise LotteryError(f"config: extensions: {error}") from None
     wrong = [
         f"config: experiments.{name}.{problem}"
         for name, experiment in settings.experiments.items()
@@ -47,17 +59,51 @@ def read_run(config: Mapping[str, Any]) -> Settings:
     return settings
 
 
+def parsed_json(text: str | bytes) -> Any:
+    """What a text of JSON holds. Raises LotteryError when it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise LotteryError(f"is not JSON: {error}") from None
+
+
+def read_finished_run(path: Path) -> Settings:
+    """The settings that the results of a finished run were collected with. Raises LotteryError naming the file.
+
+    Its extensions must have been loaded: a run that somebody hands on does not get its code run by being looked at.
+    """
+    content = read_bytes(path)
+    try:
+        values = parsed_json(content)
+        for name in read_settings(values).extensions:
+            if Path(name).resolve() not in extensions.LOADED:
+                raise LotteryError(f"extensions: the run needs {name}; to run that file, name it: --extension {name}")
+        return read_run(values)
+    except LotteryError as error:
+        raise LotteryError(f"{path}: {str(error).splitlines()[0]}") from None
+
+
 def problems(experiment: Experiment) -> list[str]:
     """What an experiment names that is unknown, or asks for that cannot be; each begins with its key."""
     try:
         network = network_of(experiment)
     except LotteryError as error:
         return [str(error)]
-    images = source(experiment.dataset).training_images
+    data = source(experiment.dataset)
     found = []
-    if experiment.training.validation_images >= images:
-        asked = experiment.training.validation_images
-        found.append(f"training.validation_images: {asked} of {images} training images leave none to train on")
+    if experiment.training.engine == "sparse" and not network.fully_connected:
+        found.append(f"training.engine: sparse trains fully connected networks, which {experiment.network} is not")
+    if experiment.training.augmentation != "none" and len(network.image_shape) != 3:
+        found.append(f"training.augmentation: {experiment.network} sees rows of numbers, not images")
+    try:
+        check_excluded(network, experiment.pruning)
+    except LotteryError as error:
+        found.append(f"pruning.{error}")
+        return found
+    try:
+        check_counts(experiment.training, data.training_images, data.test_images)
+    except LotteryError as error:
+        found.append(f"training.{error}")
     arms: dict[str, str] = {}  # what is wrong with several arms is told of the first
     for index, settings in enumerate(experiment.arms):
         try:
@@ -81,37 +127,59 @@ def check_arm(experiment: Experiment, settings: ArmSettings, network: Network) -
             f"levels: {row.name} at level {deepest} is beyond the experiment's {experiment.levels} levels;"
             " name lower ones, or `all`"
         )
+    if row.mask == "none":
+        network_name_at(experiment, row.name, deepest)
     try:
         before, after = (row.counts(network, experiment.pruning, level) for level in (deepest - 1, deepest))
     except LotteryError as error:
         raise LotteryError(f"levels: {error}") from None
-    for layer, kept in after.items():
-        if kept == 0 or kept == before[layer] < dense_counts(network)[layer]:
+    dense = dense_counts(network, experiment.pruning)
+    for group, kept in after.items():
+        if kept == 0 or kept == before[group] < dense[group]:
             raise LotteryError(
-                f"levels: level {deepest} would leave {kept} of the {before[layer]} weights that {layer} has one level"
-                " before: too few to prune further"
+                f"levels: level {deepest} would leave {kept} of the {before[group]} weights that {' and '.join(group)}"
+                " had one level before: too few to prune further"
             )
 
 
 def network_of(experiment: Experiment) -> Network:
     """The experiment's dense network."""
     data = source(experiment.dataset)
-    return build(experiment.network, data.inputs, data.classes)
+    return build(experiment.network, data.image_shape, data.classes)
 
 
 def network_name_at(experiment: Experiment, arm_name: str, level: int) -> str:
     """The name of the network that an arm trains at a level: a narrower one for arms without a mask."""
-    if arm_name == DENSE or arm(arm_name).mask != "none":
+    if arm_name in (DENSE, REWIND_POINT) or not unpruned(arm_name):
         return experiment.network
     data = source(experiment.dataset)
     weights = sum(counts_at(experiment, arm_name, level).values())
-    return narrowed(experiment.network, data.inputs, data.classes, weights)
+    return narrowed(experiment.network, data.image_shape, data.classes, weights)
 
 
 def counts_at(experiment: Experiment, arm_name: str, level: int) -> Counts:
-    """Weights kept in each layer of an arm's mask at a level."""
-    network = network_of(experiment)
-    return dense_counts(network) if arm_name == DENSE else arm(arm_name).counts(network, experiment.pruning, level)
+    """Weights kept in each group of layers of an arm's mask at a level."""
+    network, pruning = network_of(experiment), experiment.pruning
+    if arm_name in (DENSE, REWIND_POINT):
+        return dense_counts(network, pruning)
+    return arm(arm_name).counts(network, pruning, level)
+
+
+def unpruned(arm_name: str) -> bool:
+    """Whether an arm trains without a mask, from its own initial weights."""
+    return arm_name in (DENSE, REWIND_POINT) or arm(arm_name).mask == "none"
+
+
+def first_iteration(experiment: Experiment, arm_name: str) -> int:
+    """Where an arm's training and its schedule begin: what has a mask, a control as well, at the rewind iteration."""
+    return 0 if unpruned(arm_name) else experiment.rewind_iteration
+
+
+def recipe_of(experiment: Experiment, arm_name: str) -> Training:
+    """An arm's recipe: the experiment's, ended early for the rewind point."""
+    if arm_name == REWIND_POINT:
+        return experiment.training.model_copy(update={"iterations": experiment.rewind_iteration})
+    return experiment.training
 
 
 def stacks(experiment: Experiment) -> list[Stack]:
@@ -136,6 +204,16 @@ def levels_of(experiment: Experiment, arm_name: str) -> list[int]:
 def draws_of(experiment: Experiment, arm_name: str) -> int:
     """Samples for each ticket of an arm."""
     return next((settings.draws for settings in experiment.arms if settings.arm == arm_name), 1)
+
+
+def rewind_points(settings: Settings) -> list[StackTraining]:
+    """The training jobs whose weights late rewinding goes back to."""
+    return [
+        StackTraining(name, stack, REWIND_POINT, 0)
+        for name in settings.run_experiments
+        if settings.experiments[name].rewind_iteration
+        for stack in stacks(settings.experiments[name])
+    ]
 
 
 def trainings(settings: Settings) -> list[StackTraining]:

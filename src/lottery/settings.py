@@ -7,7 +7,7 @@
 import difflib
 import json
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -27,9 +27,12 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    def canonical_json(self, exclude: Set[str] = frozenset()) -> str:
-        """The section as JSON text that does not depend on the order of keys, for comparison and command lines."""
-        return json.dumps(self.model_dump(mode="json", exclude=set(exclude)), sort_keys=True, separators=(",", ":"))
+    def canonical_json(self, exclude: Any = None) -> str:
+        """The section as JSON text that does not depend on the order of keys, for comparison and command lines.
+
+        exclude: keys to leave out, as pydantic takes them.
+        """
+        return json.dumps(self.model_dump(mode="json", exclude=exclude), sort_keys=True, separators=(",", ":"))
 
 
 class Training(Section):
@@ -42,10 +45,52 @@ class Training(Section):
         default="auto",
     )
     device: Literal["cpu", "cuda"] = key("Where `torch` computes.", default="cpu")
+    compile: bool = key(
+        "Let `torch` compile losses and gradients with `torch.compile`, which costs each job some seconds, needs a C++"
+        " compiler and rounds differently. On a CPU it made LeNet slower.",
+        default=False,
+    )
+    deterministic: bool = key(
+        "On a GPU: only kernels that give the same bytes every time; PyTorch refuses those that cannot.", default=True
+    )
     precision: Literal["float32", "float64"] = key("Precision of all arithmetic.", default="float32", paper="float32")
     optimizer: Literal["adam", "sgd"] = key("Update rule.", default="adam", paper="Fig. 2; G.2, G.3")
     learning_rate: float = key("Step size.", default=1.2e-3, gt=0, allow_inf_nan=False, paper="Fig. 2: 1.2e-3")
     momentum: float = key("Momentum of `sgd`.", default=0.0, ge=0, lt=1, paper="G.3: 0 or 0.9")
+    weight_decay: float = key(
+        "This times each parameter is added to its gradient.",
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        paper="App. I: 1e-4",
+    )
+    warmup_iterations: int = key(
+        "The step size rises from 0 to `learning_rate` in a straight line over so many updates.",
+        default=0,
+        ge=0,
+        unit="updates",
+        paper="section 4: 10,000 or 20,000",
+    )
+    rate_drops: list[int] = key(
+        "Updates after which the step size is a tenth of what it was.", default=[], unit="updates", paper="section 4"
+    )
+    dropout: float = key(
+        "Share of each hidden dense layer's outputs set to 0 while training; the others are enlarged to make up for it."
+        " The paper does not say which layers its dropout follows.",
+        default=0.0,
+        ge=0,
+        lt=1,
+        paper="section 3, Fig. 6: 0.5",
+    )
+    augmentation: Literal["none", "flip-and-crop"] = key(
+        "What training images undergo each time they are seen: `flip-and-crop`, half of them mirrored, and a part of"
+        " the image's size cut out at random of the image with a margin of 4 zeros.",
+        default="none",
+        paper="App. I: flips and crops",
+    )
+    autocast: bool = key(
+        "Let `torch` compute products in bfloat16, weights and sums staying as in `precision`.", default=False
+    )
     batch_size: int = key("Images in one update.", default=60, gt=0, unit="images", paper="Fig. 2: 60")
     iterations: int = key("Length of every training.", default=50_000, gt=0, unit="updates", paper="Fig. 2: 50,000")
     validation_images: int = key(
@@ -54,6 +99,20 @@ class Training(Section):
         gt=0,
         unit="images",
         paper="section 2: 5,000",
+    )
+    training_images: int | None = key(
+        "Train on so many of the other training images alone, for trials; all of them when absent.",
+        default=None,
+        gt=0,
+        unit="images",
+        paper="all",
+    )
+    test_images: int | None = key(
+        "Measure on so many of the test images alone, for trials; all of them when absent.",
+        default=None,
+        gt=0,
+        unit="images",
+        paper="all",
     )
     validation_every: int = key(
         "Distance of the evaluation grid, on which the early-stop iteration is sought.",
@@ -71,6 +130,13 @@ class Training(Section):
         paper="G.1: 100",
     )
 
+    on_divergence: Literal["fail", "record"] = key(
+        "What becomes of a network whose loss stops being a number: `fail`, the run stops with an error; `record`, it"
+        " counts as diverged in tables, figures and claims, and pruning goes on from its weights of least validation"
+        " loss before.",
+        default="fail",
+    )
+
     @model_validator(mode="after")
     def check_grid(self) -> Self:
         if self.iterations % self.validation_every:
@@ -86,18 +152,57 @@ class Training(Section):
             raise ValueError("engine: sparse needs device: cpu")
         if self.momentum and self.optimizer != "sgd":
             raise ValueError("momentum needs optimizer: sgd")
+        if sorted(set(self.rate_drops)) != self.rate_drops or any(drop < 1 for drop in self.rate_drops):
+            raise ValueError(f"rate_drops {self.rate_drops} must be whole numbers from 1 on, rising, none twice")
+        if self.autocast and self.precision != "float32":
+            raise ValueError("autocast needs precision: float32")
+        if self.engine == "sparse" and (key := self.needs_torch()):
+            raise ValueError(f"{key} needs engine: torch")
         return self
 
-    def chosen_engine(self) -> Literal["sparse", "torch"]:
-        """The engine that `auto` stands for: all networks so far are fully connected, so the device decides."""
+    def needs_torch(self) -> str:
+        """The first key that only `torch` knows what to do with; empty when there is none."""
+        for name in ("weight_decay", "warmup_iterations", "rate_drops", "dropout", "autocast", "compile"):
+            if getattr(self, name):
+                return name
+        return "augmentation" if self.augmentation != "none" else ""
+
+    def chosen_engine(self, fully_connected: bool) -> Literal["sparse", "torch"]:
+        """The engine that `auto` stands for: `sparse` for what it can train."""
         if self.engine == "auto":
-            return "sparse" if self.device == "cpu" else "torch"
+            return "sparse" if fully_connected and self.device == "cpu" and not self.needs_torch() else "torch"
         return self.engine
+
+    def rates(self, first: int, last: int) -> list[float]:
+        """The step size of the updates first, ..., last - 1, counted from 0."""
+        return [
+            self.learning_rate
+            * (min(1.0, (update + 1) / self.warmup_iterations) if self.warmup_iterations else 1.0)
+            * 0.1 ** sum(update >= drop for drop in self.rate_drops)
+            for update in range(first, last)
+        ]
 
 
 class Pruning(Section):
-    """How much one pruning removes of the weights that are still there, layer by layer."""
+    """How much one pruning removes of the weights that are still there."""
 
+    scope: Literal["layer", "global"] = key(
+        "`layer`: each layer gives its own share; `global`: the smallest of all layers' weights together go.",
+        default="layer",
+        paper="sections 2, 3: layer; 4: global",
+    )
+    global_rate: float = key(
+        "Share removed of all layers together, with `scope: global`.", default=0.2, gt=0, lt=1, paper="App. I: 20%"
+    )
+    excluded_layers: list[str] = key(
+        "What is never pruned: names of layers (`conv1`), or what they are (`conv`, `shortcut`, `dense`, `output`).",
+        default=[],
+        paper="App. I: shortcut, output",
+    )
+
+    conv_rate: float = key(
+        "Share removed from each convolution.", default=0.1, ge=0, lt=1, paper="Fig. 2: 10%, Conv-6 15%"
+    )
     dense_rate: float = key("Share removed from each hidden dense layer.", default=0.2, gt=0, lt=1, paper="Fig. 2: 20%")
     output_rate: float = key("Share removed from the output layer.", default=0.1, ge=0, lt=1, paper="Fig. 2: 10%")
     linear_step: float = key(
@@ -134,10 +239,20 @@ class ArmSettings(Section):
 class Experiment(Section):
     """One network on one dataset with one training recipe and one pruning recipe."""
 
-    dataset: str = key("Name of the dataset.", paper="Fig. 2")
-    network: str = key("Name of the network.", paper="Fig. 2")
+    dataset: str = key(
+        "Name of the dataset: `mnist`, `fashion-mnist`, `cifar-10`, or one of `extensions`.", paper="Fig. 2"
+    )
+    network: str = key("Name of the network: one of the paper's, or of `extensions`.", paper="Fig. 2")
     training: Training = key("The training recipe, below.", default=Training())
     pruning: Pruning = key("The pruning recipe, below.", default=Pruning())
+    rewind_iteration: int = key(
+        "Iteration whose weights survivors are set back to, and at which their training and schedule begin; 0 is the"
+        " initialisation. A multiple of `validation_every`.",
+        default=0,
+        ge=0,
+        unit="updates",
+        paper="0; arXiv 1903.01611: late rewinding",
+    )
     levels: int = key("Number of prunings of the arm `iterative`.", ge=1, paper="Fig. 4: 28")
     replicates: int = key("Initialisations, each with its whole chain.", ge=1, paper="section 2: 5")
     replicates_per_job: int = key(
@@ -145,11 +260,24 @@ class Experiment(Section):
         " a full stack adds jobs and repeats none; a last stack that is not full is trained again when it grows.",
         ge=1,
     )
+    checkpoint_seconds: float = key(
+        "How often a training job saves where it is, to go on from there after it was killed; it changes no result.",
+        default=60.0,
+        gt=0,
+        allow_inf_nan=False,
+        unit="seconds",
+    )
     threads_per_job: int = key("Cores of one training job; they change no byte of a result.", default=1, ge=1)
     arms: list[ArmSettings] = key("The arms to train besides the dense network, below. An overlay replaces the list.")
 
     @model_validator(mode="after")
     def check_arms(self) -> Self:
+        grid, end = self.training.validation_every, self.training.iterations
+        if self.rewind_iteration % grid or self.rewind_iteration >= end:
+            raise ValueError(
+                f"rewind_iteration ({self.rewind_iteration}) must be a multiple of validation_every ({grid}) below"
+                f" iterations ({end})"
+            )
         names = [arm.arm for arm in self.arms]
         if len(set(names)) != len(names):
             raise ValueError(f"arms names one arm twice: {', '.join(names)}")
@@ -161,11 +289,33 @@ class Settings(Section):
 
     run: str = key("Name of the run; its files go to `results/<run>`.", pattern=NAME)
     seed: int = key("Root of every random number.", default=0, ge=0)
+    data_mirror: str | None = key(
+        "Folder with raw files of datasets, for machines without internet; it is only read. It holds a folder for each"
+        " dataset (`fashion-mnist`, `cifar-10`), or is the `root` of torchvision. The environment variable"
+        " `LOTTERY_DATA` names one too; this key wins. Changing it repeats nothing, since data is known by checksum.",
+        default=None,
+        min_length=1,
+    )
+    extensions: list[str] = key(
+        "Python files of your own that add networks and datasets, in the order in which they are run; relative paths"
+        " start at the working directory. They are run as they are, as a Snakefile is. An overlay replaces the list."
+        " An edit repeats the experiments that use what the file, or one after it, adds.",
+        default=[],
+    )
     run_experiments: list[str] = key("Names of the experiments to run, from `experiments`.", min_length=1)
     experiments: dict[str, Experiment] = key("The experiments by name, below.", min_length=1)
+    figures: list[str] | Literal["all"] = key(
+        "Names of the figures to draw, or `all` that the run's experiments allow. An overlay replaces the list.",
+        default="all",
+    )
 
     @model_validator(mode="after")
     def check_experiments(self) -> Self:
+        for file in self.extensions:
+            if not file or not file.isprintable():
+                raise ValueError(f"extensions: {file!r} must be the path of a Python file, in printable characters")
+        if len(set(self.extensions)) != len(self.extensions):
+            raise ValueError("extensions: names one file twice")
         for name in self.run_experiments:
             if name not in self.experiments:
                 raise ValueError(f"run_experiments: no experiment is called {name!r}{suggest(name, self.experiments)}")
@@ -192,7 +342,8 @@ def explain(error: ValidationError) -> list[str]:
     """One line for each thing wrong: which key, what was found, what would be right."""
     lines = []
     for problem in error.errors():
-        place = [str(part) for part in problem["loc"] if part not in ("list[int]", "literal['all']")]
+        parts = [str(part) for part in problem["loc"] if part not in ("list[int]", "literal['all']")]
+        place = [part if part.isprintable() else repr(part) for part in parts]
         name = ".".join(place)
         found = problem["input"]
         if problem["type"] == "extra_forbidden":

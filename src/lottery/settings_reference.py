@@ -64,7 +64,8 @@ def type_name(annotation: object) -> str:
         return f"mapping of names to {type_name(arguments[1])}"
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return "section"
-    return {int: "whole number", float: "number", str: "text"}[typing.cast(type, annotation)]
+    names = {bool: "`true` or `false`", int: "whole number", float: "number", str: "text", types.NoneType: "`null`"}
+    return names[typing.cast(type, annotation)]
 
 
 def bounds(field: FieldInfo) -> str:
@@ -82,4 +83,6 @@ def bounds(field: FieldInfo) -> str:
 def default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "must be given"
-    return "see there" if isinstance(field.default, Section) else f"`{field.default}`"
+    if isinstance(field.default, Section):
+        return "see there"
+    return f"`{field.default if isinstance(field.default, str) else json.dumps(field.default)}`"

@@ -32,6 +32,9 @@ class Member:
     replicate: int
     draw: int
 
+    def __str__(self) -> str:
+        return f"replicate{self.replicate}-draw{self.draw}"
+
 
 @dataclass(frozen=True)
 class Stack:

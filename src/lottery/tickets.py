@@ -12,7 +12,7 @@ from lottery.errors import LotteryError
 from lottery.networks import Network
 from lottery.pruning.allocation import Counts, ladder, linear_ladder
 from lottery.pruning.criteria import magnitude
-from lottery.pruning.selection import keep_largest
+from lottery.pruning.selection import keep_largest_of
 from lottery.settings import Pruning, suggest
 
 MaskSource = Literal["pruned step by step", "pruned at once", "of another arm", "random", "none"]
@@ -44,7 +44,7 @@ class Arm:
         return self.start == "reinitialised" or self.mask == "random"
 
     def counts(self, network: Network, pruning: Pruning, level: int) -> Counts:
-        """Weights kept in each layer at a level."""
+        """Weights kept in each group of layers at a level."""
         return (linear_ladder if self.linear else ladder)(network, pruning, level)
 
 
@@ -71,18 +71,16 @@ def arm(name: str) -> Arm:
 
 
 def prune(weights: Mapping[str, NDArray], mask: Mapping[str, NDArray] | None, counts: Counts) -> Arrays:
-    """The smaller mask that keeps `counts` of each layer's weights, those of largest magnitude.
+    """The smaller mask that keeps `counts` of each group's weights, those of largest magnitude.
 
     weights: trained weights [*shape]; mask: uint8 [*shape] of the survivors, None when all survive.
     """
-    return {
-        name: keep_largest(
-            magnitude(weights[name]),
-            np.ones(weights[name].shape, np.uint8) if mask is None else mask[name],
-            count,
-        )
-        for name, count in counts.items()
-    }
+    smaller: Arrays = {}
+    for group, count in counts.items():
+        scores = {name: magnitude(weights[name]) for name in group}
+        kept = {name: np.ones(scores[name].shape, np.uint8) if mask is None else mask[name] for name in group}
+        smaller |= keep_largest_of(scores, kept, count)
+    return smaller
 
 
 def rewind(checkpoint: Mapping[str, NDArray], mask: Mapping[str, NDArray]) -> Arrays:

@@ -14,6 +14,7 @@ rule collect:
             labels={"table": "levels"},
         ),
         curves="<results>/tables/curves.csv",
+        settings="<results>/tables/settings.json",
     log:
         "<logs>/collect.log",
     benchmark:
@@ -26,10 +27,12 @@ rule collect:
         runtime=10,
     params:
         folders=lambda wildcards, input: [str(Path(summary).parent) for summary in input.summaries],
+        settings=settings_of_results(),
     message:
         "Collect the results of all trainings in two tables"
     shell:
-        "python -m lottery collect --levels {output.levels} --curves {output.curves} {params.folders:q}" " > {log} 2>&1"
+        "python -m lottery collect --levels {output.levels} --curves {output.curves}"
+        " --settings {params.settings:q} --settings-file {output.settings} {params.folders:q} > {log} 2>&1"
 
 
 rule judge_claims:

@@ -6,24 +6,41 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-ROOT = Path(os.path.relpath(workflow.basedir))
-sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+# The repository, wherever the workflow that imports this one as a module lies. Such a workflow may put a prefix before
+# relative paths, which must not come before those of the repository.
+REPOSITORY = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+IS_MODULE = workflow.modifier.parent_modifier is not None
+ROOT = REPOSITORY if IS_MODULE else Path(os.path.relpath(REPOSITORY))
+sys.path.insert(0, str(REPOSITORY / "src"))
 
-from lottery import runs, stacks
-from lottery.datasets.sources import source
+from lottery import extensions, runs, stacks
 from lottery.errors import LotteryError
-from lottery.figures.catalog import CATALOG, figures_of
+from lottery.figures.catalog import CATALOG, figures_of_run
 from lottery.pruning import allocation
 from lottery.tickets import ARMS
+from lottery.training import cards
 
 try:
     SETTINGS = runs.read_run(config)
 except LotteryError as error:
     raise WorkflowError(str(error))
 
+# Snakemake takes braces in commands, and braces and angle brackets in paths, as its own; Python splits PYTHONPATH at
+# colons.
+if set("{}:") & set(str(REPOSITORY)) or set("<>") & set(str(ROOT)):
+    raise WorkflowError(f"{REPOSITORY}: the workflow cannot run from a folder with one of {{ }} < > : in its path")
+
+for path in SETTINGS.extensions:
+    if set("{}<>") & set(path):
+        raise WorkflowError(f"config: extensions: {path}: a file with one of {{ }} < > in its path cannot be used")
+
 # The interpreter that runs Snakemake also runs the jobs, unless a conda environment is activated on top of it.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
-shell.prefix(f"export PYTHONPATH={shlex.quote(str(Path(workflow.basedir) / 'src'))}; ")
+shell.prefix(f"export PYTHONPATH={shlex.quote(str(REPOSITORY / 'src'))}; ")
+
+# Not among a rule's parameters: data is known by its checksum, so another mirror must repeat nothing.
+if SETTINGS.data_mirror:
+    os.environ.update(LOTTERY_DATA=SETTINGS.data_mirror)
 
 
 pathvars:
@@ -34,9 +51,9 @@ pathvars:
 
 wildcard_constraints:
     experiment="|".join(SETTINGS.experiments),
-    stack=r"r(0|[1-9]\d*)-(0|[1-9]\d*)",
+    stack=r"r(0|[1-9][0-9]*)-(0|[1-9][0-9]*)",
     arm="|".join(ARMS),
-    level=r"0|[1-9]\d*",
+    level=r"0|[1-9][0-9]*",
     dataset=r"[a-z0-9-]+",
     figure="|".join(CATALOG),
 
@@ -56,13 +73,40 @@ def modules(*names):
     ]
 
 
-STARTING_CODE = modules("arrays.py", "networks.py", "randomness.py", "stacks.py", "tickets.py")
-PRUNING_CODE = modules("arrays.py", "networks.py", "stacks.py", "tickets.py", "pruning")
-TRAINING_CODE = modules("arrays.py", "networks.py", "randomness.py", "stacks.py", "datasets", "training")
-
-
 def experiment_of(wildcards):
     return SETTINGS.experiments[wildcards.experiment]
+
+
+def extension_files(wildcards):
+    """The user's files that an experiment's network and dataset, or a dataset alone, depend on."""
+    if wildcards.get("dataset"):
+        return extensions.needed(SETTINGS.extensions, "", wildcards.dataset)
+    experiment = experiment_of(wildcards)
+    return extensions.needed(SETTINGS.extensions, experiment.network, experiment.dataset)
+
+
+def extension_options(wildcards):
+    """The same as options. They are relative to the working directory, in a module too."""
+    return [f"--extension={path}" for path in extension_files(wildcards)]
+
+
+def with_extensions(code):
+    """Code with the user's files that a job depends on, out of the reach of a module's prefix."""
+
+    def files(wildcards):
+        # Snakemake warns of paths that begin with "./", and names files by the text of their paths.
+        return code + [os.path.abspath(path) if IS_MODULE else str(Path(path)) for path in extension_files(wildcards)]
+
+    return files
+
+
+STARTING_CODE = with_extensions(
+    modules("arrays.py", "networks", "randomness.py", "stacks.py", "tickets.py", "weights.py")
+)
+PRUNING_CODE = with_extensions(modules("arrays.py", "networks", "stacks.py", "tickets.py", "weights.py", "pruning"))
+TRAINING_CODE = with_extensions(
+    modules("arrays.py", "networks", "randomness.py", "stacks.py", "weights.py", "datasets", "training")
+)
 
 
 def key(wildcards):
@@ -73,9 +117,20 @@ def key(wildcards):
     ).canonical_json()
 
 
+def settings_of_results():
+    """All settings that results depend on, as canonical text."""
+    indifferent = {"threads_per_job", "checkpoint_seconds"}
+    return SETTINGS.canonical_json(exclude={"data_mirror": True, "experiments": {"__all__": indifferent}})
+
+
 def recipe(wildcards):
     """The training recipe as canonical text: a job is repeated when it changes."""
     return experiment_of(wildcards).training.canonical_json()
+
+
+def recipe_to_rewind_point(wildcards):
+    """The recipe of the dense network's training up to the rewind iteration."""
+    return runs.recipe_of(experiment_of(wildcards), runs.REWIND_POINT).canonical_json()
 
 
 def pruning(wildcards):
@@ -97,21 +152,65 @@ def draws(wildcards):
 
 def place(wildcards):
     """Which networks of an experiment a training job trains, as options."""
-    return f"--arm {wildcards.arm} --level {wildcards.level} --draws {draws(wildcards)}"
-
-
-def raw_files(wildcards):
-    """The dataset's raw files. Their content is known by checksum, so their age means nothing."""
-    data = source(wildcards.dataset)
-    return [ancient(str(ROOT / data.folder / file.name)) for file in data.files]
+    first = runs.first_iteration(experiment_of(wildcards), wildcards.arm)
+    beginning = f" --first {first}" if first else ""
+    return f"--arm {wildcards.arm} --level {wildcards.level} --draws {draws(wildcards)}{beginning}"
 
 
 def dataset(wildcards):
     return f"results/data/{experiment_of(wildcards).dataset}.safetensors"
 
 
+def checkpoints(wildcards, output):
+    """The folder of the run's checkpoints: results/<run>/checkpoints."""
+    return str(Path(output.trained).parents[4] / "checkpoints")
+
+
+def checkpoint_seconds(wildcards):
+    """How often a training job saves where it is: a resource, since it changes no result and repeats no job."""
+    return str(experiment_of(wildcards).checkpoint_seconds)
+
+
+def more_each_attempt(amount):
+    """A resource of a job that is killed when it takes more: at the n-th attempt n times the amount."""
+    return lambda wildcards, attempt: attempt * amount
+
+
+def gpus(wildcards):
+    """GPUs of a training job."""
+    return 1 if experiment_of(wildcards).training.device == "cuda" else 0
+
+
+def cards_here():
+    """How many cards this machine has for the run's trainings; 0 when they need none, or none can be told."""
+    if all(experiment.training.device != "cuda" for experiment in SETTINGS.experiments.values()):
+        return 0
+    try:
+        return len(cards.visible_cards())
+    except LotteryError as error:
+        raise WorkflowError(str(error))
+
+
+# Each training on a GPU takes a card for itself, so no more of them are started here than there are cards, unless
+# --resources or a profile says how many. Not so in a module, whose importer decides; nor where a cluster (to which a
+# number of jobs is given) has the cards; nor in a job of it, where Snakemake runs again.
+if (
+    not IS_MODULE
+    and workflow.is_main_process
+    and workflow.resource_settings.nodes is None
+    and "gpu" not in workflow.global_resources
+    and (CARDS := cards_here())
+):
+    workflow.register_resource("gpu", CARDS)
+
+
 def job_threads(wildcards):
     return experiment_of(wildcards).threads_per_job
+
+
+def cores_at_once(wildcards):
+    """How many cores the run will have: --cores, or on a cluster --jobs, of a core each."""
+    return workflow.resource_settings.cores or workflow.resource_settings.nodes or os.cpu_count()
 
 
 def remaining(wildcards):
@@ -124,6 +223,13 @@ def remaining(wildcards):
 def stack_file(wildcards, arm, level, name):
     """A file of the same stack, of another arm or level."""
     return f"<results>/{wildcards.experiment}/{wildcards.stack}/{arm}/level{level}/{name}"
+
+
+def rewind_point(wildcards):
+    """The weights that survivors are set back to: the initial ones, or those of a later iteration."""
+    if experiment_of(wildcards).rewind_iteration:
+        return stack_file(wildcards, runs.REWIND_POINT, 0, "trained.safetensors")
+    return stack_file(wildcards, runs.DENSE, 0, "start.safetensors")
 
 
 def scored_weights(wildcards):
@@ -154,9 +260,4 @@ def trained_stacks(filename):
 
 def figure_names():
     """The figures that the arms of at least one experiment allow."""
-    possible = {
-        figure.name
-        for name in SETTINGS.run_experiments
-        for figure in figures_of([arm.arm for arm in SETTINGS.experiments[name].arms])
-    }
-    return [name for name in CATALOG if name in possible]
+    return figures_of_run(SETTINGS)

@@ -23,20 +23,21 @@ rule reinitialize:
     params:
         key=key,
         network=network,
+        extensions=extension_options,
         draws=draws,
     message:
         "Reinitialise: {wildcards.arm} at level {wildcards.level}, the ticket's mask with fresh weights:"
         " {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
         "python -m lottery reinitialize --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
-        " --level {wildcards.level} --draws {params.draws} --ticket {input.ticket}"
+        " {params.extensions:q} --level {wildcards.level} --draws {params.draws} --ticket {input.ticket}"
         " --mask {output.mask} --start {output.start} > {log} 2>&1"
 
 
 rule randomize_mask:
     input:
         ticket=ticket_mask,
-        checkpoint=rules.initialize.output.start,
+        checkpoint=rewind_point,
         code=STARTING_CODE,
     output:
         mask="<results>/{experiment}/{stack}/{arm}/level{level}/mask.safetensors",
@@ -56,13 +57,14 @@ rule randomize_mask:
     params:
         key=key,
         network=network,
+        extensions=extension_options,
         draws=draws,
     message:
         "Place as many weights at random: {wildcards.arm} at level {wildcards.level}:"
         " {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
         "python -m lottery randomize-mask --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
-        " --level {wildcards.level} --draws {params.draws} --ticket {input.ticket}"
+        " {params.extensions:q} --level {wildcards.level} --draws {params.draws} --ticket {input.ticket}"
         " --checkpoint {input.checkpoint} --mask {output.mask} --start {output.start} > {log} 2>&1"
 
 
@@ -86,12 +88,13 @@ rule initialize_small:
     params:
         key=key,
         network=network,
+        extensions=extension_options,
     message:
         "Draw initial weights of a dense network as small as level {wildcards.level}'s ticket ({params.network}):"
         " {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
         "python -m lottery initialize --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
-        " --level {wildcards.level} --start {output.start} > {log} 2>&1"
+        " {params.extensions:q} --level {wildcards.level} --start {output.start} > {log} 2>&1"
 
 
 use rule train_dense as train_small with:
@@ -112,8 +115,10 @@ use rule train_dense as train_small with:
     params:
         key=key,
         network=network,
+        extensions=extension_options,
         recipe=recipe,
         place=place,
+        checkpoints=checkpoints,
         mask="",
     message:
         "Train a dense network as small as level {wildcards.level}'s ticket ({params.network}):"

@@ -62,5 +62,6 @@ def in_words(seconds):
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-if not any(type(handler).__name__ == "TrainingProgress" for handler in logger.handlers):
+# In a module rules have other names and are a part of the workflow, whose rest only that workflow can estimate.
+if not IS_MODULE and not any(type(handler).__name__ == "TrainingProgress" for handler in logger.handlers):
     logger.addHandler(TrainingProgress())

@@ -18,11 +18,12 @@ rule prune:
         "../../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=1500,
         runtime=5,
     params:
         key=key,
         network=network,
+        extensions=extension_options,
         pruning=pruning,
         survivors=lambda wildcards, input: f"--survivors {input.survivors}" if input.survivors else "",
         remaining=remaining,
@@ -31,13 +32,13 @@ rule prune:
         " {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
         "python -m lottery prune --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
-        " --arm {wildcards.arm} --level {wildcards.level} --pruning {params.pruning:q}"
+        " {params.extensions:q} --arm {wildcards.arm} --level {wildcards.level} --pruning {params.pruning:q}"
         " --trained {input.trained} {params.survivors} --mask {output.mask} > {log} 2>&1"
 
 
 rule rewind:
     input:
-        checkpoint=rules.initialize.output.start,
+        checkpoint=rewind_point,
         mask=rules.prune.output.mask,
         code=STARTING_CODE,
     output:
@@ -54,9 +55,14 @@ rule rewind:
     resources:
         mem_mb=500,
         runtime=5,
+    params:
+        key=key,
+        network=network,
+        extensions=extension_options,
+        iteration=lambda wildcards: experiment_of(wildcards).rewind_iteration,
     message:
-        "Rewind {wildcards.arm} at level {wildcards.level} to the initialisation:"
+        "Rewind {wildcards.arm} at level {wildcards.level} to iteration {params.iteration}:"
         " {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
-        "python -m lottery rewind --checkpoint {input.checkpoint} --mask {input.mask}"
-        " --start {output.start} > {log} 2>&1"
+        "python -m lottery rewind --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
+        " {params.extensions:q} --checkpoint {input.checkpoint} --mask {input.mask} --start {output.start} > {log} 2>&1"

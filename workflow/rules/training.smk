@@ -19,11 +19,12 @@ rule initialize:
     params:
         key=key,
         network=network,
+        extensions=extension_options,
     message:
         "Draw initial weights: {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
         "python -m lottery initialize --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
-        " --start {output.start} > {log} 2>&1"
+        " {params.extensions:q} --start {output.start} > {log} 2>&1"
 
 
 rule train_dense:
@@ -43,21 +44,51 @@ rule train_dense:
         "../../envs/training.yaml"
     threads: job_threads
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=more_each_attempt(3000),
+        runtime=more_each_attempt(60),
+        gpu=gpus,
+        checkpoint_seconds=checkpoint_seconds,
     params:
         key=key,
         network=network,
+        extensions=extension_options,
         recipe=recipe,
         place="--arm dense --level 0",
+        checkpoints=checkpoints,
         mask="",
     message:
         "Train the dense network: {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
         "python -m lottery train --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
-        " {params.place} --recipe {params.recipe:q} --threads {threads}"
+        " {params.extensions:q} {params.place} --recipe {params.recipe:q} --threads {threads}"
+        " --checkpoints {params.checkpoints:q} --checkpoint-seconds {resources.checkpoint_seconds}"
         " --dataset {input.dataset} --start {input.start} {params.mask}"
         " --trained {output.trained} --history {output.history} --summary {output.summary} > {log} 2>&1"
+
+
+use rule train_dense as train_to_rewind_point with:
+    input:
+        start=rules.initialize.output.start,
+        dataset=dataset,
+        code=TRAINING_CODE,
+    output:
+        trained="<results>/{experiment}/{stack}/rewind-point/level0/trained.safetensors",
+        history="<results>/{experiment}/{stack}/rewind-point/level0/history.csv",
+        summary="<results>/{experiment}/{stack}/rewind-point/level0/summary.json",
+    log:
+        "<logs>/train_to_rewind_point/{experiment}.{stack}.log",
+    benchmark:
+        "<benchmarks>/train_to_rewind_point/{experiment}.{stack}.tsv"
+    params:
+        key=key,
+        network=network,
+        extensions=extension_options,
+        recipe=recipe_to_rewind_point,
+        place="--arm rewind-point --level 0",
+        checkpoints=checkpoints,
+        mask="",
+    message:
+        "Train the dense network to the rewind iteration: {wildcards.experiment}, replicates {wildcards.stack}"
 
 
 use rule train_dense as train_ticket with:
@@ -79,8 +110,10 @@ use rule train_dense as train_ticket with:
     params:
         key=key,
         network=network,
+        extensions=extension_options,
         recipe=recipe,
         place=place,
+        checkpoints=checkpoints,
         mask=lambda wildcards, input: f"--mask {input.mask}",
         remaining=remaining,
     message:

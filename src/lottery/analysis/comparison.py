@@ -5,10 +5,8 @@ import pandas as pd
 from scipy import stats
 
 from lottery.analysis.statistics import CONFIDENCE, mean_estimate
+from lottery.analysis.tables import NETWORK
 from lottery.errors import LotteryError
-
-NETWORK = ["experiment", "arm", "level", "replicate", "draw"]
-"""Columns that name a trained network."""
 
 MEASURES = {
     "early_stop_iteration": ("early-stop iteration", 1.0),

@@ -1,26 +1,33 @@
-"""What claims compare: one number for each replicate, from the rows of one experiment in `levels.csv`.
+"""What claims compare: one number for each replicate, from the rows of an experiment in `levels.csv`.
 
 Comparisons are paired by replicate. A ticket and the controls of its level see the same batches, and all arms but the
 reinitialised and the small dense ones start from the replicate's own initialisation; the dense network, at level 0, has
-batches of its own. Draws are averaged within their replicate first, so n counts replicates.
+batches of its own. Draws are averaged within their replicate first, so n counts replicates. Two experiments share no
+random number; their replicates are paired by number, which is as good as any other way to pair them.
 """
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from lottery.recipe import RECIPE
 from lottery.runs import DENSE
 
 Measured: TypeAlias = pd.Series
 """float, indexed by replicate."""
 
 EARLY_STOP = "early_stop_iteration"
+AT_EARLY_STOP, FINAL = "test_accuracy_at_early_stop", "test_accuracy_final"
 
 TOLERANCE = 0.05
 """How far (relative) a trained level may lie from a size that the paper prints, to count as that size: levels are 20%
 apart, and the paper prints 1.85% as 1.9%."""
+
+STEP = 1.3
+"""How many times the size that a range ends at the smallest size trained in it may be, for the range to count as
+trained: a level has at least 80% of the weights of the one before, so the next smaller one would lie beyond the end."""
 
 
 class NotRun(Exception):  # noqa: N818 - the name of a verdict
@@ -41,13 +48,22 @@ def nearest_size(sizes: Iterable[float], percent: float) -> float | None:
     return None if near is None or abs(near - percent) > TOLERANCE * percent else near
 
 
+class NotFinite(NotRun):
+    """Trainings that a claim speaks of diverged; a mean over the others would flatter the arm."""
+
+    verdict = "inconclusive"
+
+
 class Comparison:
     """One experiment's networks, to be compared with each other. Sizes are in percent of weights remaining."""
 
     def __init__(self, levels: pd.DataFrame) -> None:
         """levels: the rows of one experiment."""
         dense = levels[levels["arm"] == DENSE].iloc[0]
-        self.subject = (str(dense["network"]), str(dense["dataset"]))
+        self.experiment, self.network, self.dataset = (
+            str(dense[column]) for column in ("experiment", "network", "dataset")
+        )
+        self.recipe: dict[str, Any] = dense[list(RECIPE)].to_dict()
         self.iterations = int(levels["iterations"].min())
         percent = 100 * levels["weights_remaining"]
         # A small dense network has about as many weights as the ticket of its level and counts as of that size.
@@ -57,17 +73,25 @@ class Comparison:
         arms = levels["arm"].str.replace("one-shot-linear", "one-shot")
         self.levels = levels.assign(arm=arms, percent=percent.round(6))
         self.remarks: list[str] = []
+        self.other: Comparison | None = None
+        """The second experiment of a claim that compares two."""
 
     def sizes(self, arm: str) -> list[float]:
         """Percent of weights remaining at which an arm was trained, largest first."""
         return sorted(self.levels.loc[self.levels["arm"] == arm, "percent"].unique(), reverse=True)
 
     def values(self, arm: str, percent: float, column: str) -> Measured:
-        """A column's value for each replicate. Raises NotRun when the arm was not trained at this size."""
+        """A column's value for each replicate.
+
+        Raises NotRun when the arm was not trained at this size, NotFinite when one of its networks there diverged.
+        """
         near = nearest_size(self.sizes(arm), percent)
         if near is None:
             raise NotRun(f"{arm} was not trained at {percent:.3g}%")
         chosen = self.levels[(self.levels["arm"] == arm) & (self.levels["percent"] == near)]
+        diverged = int(chosen["diverged_iteration"].notna().sum())
+        if diverged:
+            raise NotFinite(f"{diverged} of {len(chosen)} networks of {arm} at {near:.3g}% diverged")
         return chosen.groupby("replicate")[column].mean()
 
     def check_reached(self, *places: tuple[str, float], all_of_them: bool = False) -> None:
@@ -98,9 +122,7 @@ class Comparison:
         self.remarks.append(self.unreached(*places))
         return (self.values(*places[0], EARLY_STOP) / self.values(*places[1], EARLY_STOP)).dropna()
 
-    def accuracy_gain(
-        self, arm: str, percent: float, column: str = "test_accuracy_at_early_stop", versus: str = DENSE
-    ) -> Measured:
+    def accuracy_gain(self, arm: str, percent: float, column: str = AT_EARLY_STOP, versus: str = DENSE) -> Measured:
         """Points of accuracy by which an arm exceeds another of the same size, or the dense network."""
         places = (arm, percent), (versus, 100 if versus == DENSE else percent)
         if column.endswith("at_early_stop"):
@@ -108,7 +130,7 @@ class Comparison:
         return (100 * (self.values(*places[0], column) - self.values(*places[1], column))).dropna()
 
     def accuracy_gain_between(
-        self, arm: str, high: float, low: float, column: str = "test_accuracy_at_early_stop", versus: str = DENSE
+        self, arm: str, high: float, low: float, column: str = AT_EARLY_STOP, versus: str = DENSE
     ) -> Measured:
         """Mean of `accuracy_gain` over the sizes from `high` to `low` that both arms were trained at."""
         gains = [self.accuracy_gain(arm, size, column, versus) for size in self._sizes(arm, high, low, versus)]
@@ -119,13 +141,45 @@ class Comparison:
         ratios = [self.early_stop_ratio(arm, size) for size in self._sizes(arm, high, low, DENSE)]
         return np.exp(np.log(pd.concat(ratios, axis=1)).mean(axis=1))
 
+    def least_accuracy_gain(self, arm: str, low: float, column: str = AT_EARLY_STOP) -> Measured:
+        """`accuracy_gain` over the dense network at that size of at least `low` where its mean is least.
+
+        What holds at this size by its interval holds at every one of them, or nearly so.
+        """
+        gains = {size: self.accuracy_gain(arm, size, column) for size in self._sizes(arm, 100, low, DENSE, whole=True)}
+        least = min(gains, key=lambda size: gains[size].mean())
+        self.remarks.append(f"least at {least:.3g}%")
+        return gains[least]
+
+    def accuracy_mean_between(self, arm: str, high: float, low: float) -> Measured:
+        """Percent of test images right at the end, mean over the sizes from `high` to `low`."""
+        values = [self.values(arm, size, FINAL) for size in self._sizes(arm, high, low, DENSE)]
+        return 100 * pd.concat(values, axis=1).mean(axis=1)
+
+    def accuracy(self, arm: str, percent: float) -> Measured:
+        """Percent of test images right at the end."""
+        return 100 * self.values(arm, percent, FINAL)
+
+    def dense_gain_over_other(self, column: str = AT_EARLY_STOP) -> Measured:
+        """Points of accuracy by which the dense network exceeds that of the other experiment."""
+        if self.other is None:
+            raise ValueError("a claim that compares two experiments must name the second")
+        if column == AT_EARLY_STOP:
+            for experiment in (self, self.other):
+                experiment.check_reached((DENSE, 100))
+        self.remarks.append(f"compared with {self.other.experiment}")
+        return (100 * (self.values(DENSE, 100, column) - self.other.values(DENSE, 100, column))).dropna()
+
     def least_train_accuracy(self, arm: str, low: float) -> Measured:
         """Percent of training images right at the end, at the worst of the sizes of at least `low`."""
-        sizes = self._sizes(arm, 100, low, DENSE)
+        sizes = self._sizes(arm, 100, low, DENSE, whole=True)
         return 100 * pd.concat([self.values(arm, size, "train_accuracy_final") for size in sizes], axis=1).min(axis=1)
 
-    def _sizes(self, arm: str, high: float, low: float, versus: str) -> list[float]:
-        """The sizes in a range that both arms were trained at. Raises NotRun when there are fewer than two."""
+    def _sizes(self, arm: str, high: float, low: float, versus: str, *, whole: bool = False) -> list[float]:
+        """The sizes in a range that both arms were trained at.
+
+        Raises NotRun when there are fewer than two, and where the `whole` range is asked for, when they end before it.
+        """
         others = self.sizes(versus)
         common = [
             size
@@ -135,4 +189,6 @@ class Comparison:
         if len(common) < 2:
             both = arm if versus == DENSE else f"{arm} and {versus}"
             raise NotRun(f"{both} were not trained at two sizes or more from {high:g}% to {low:g}%")
+        if whole and common[-1] > STEP * low:
+            raise NotRun(f"{arm} was trained to {common[-1]:.3g}% only, not to {low:g}%")
         return common

@@ -1,14 +1,16 @@
 """The two tables of a run: `levels.csv`, one row for each trained network, and `curves.csv`, their histories."""
 
-import json
+import io
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lottery.arrays import write_text
+from lottery.arrays import read_bytes, reason, write_text
 from lottery.errors import LotteryError
+from lottery.recipe import RECIPE, recipe_columns
 from lottery.runs import DENSE
+from lottery.settings import Settings, Training
 
 LEVELS = [
     "experiment",
@@ -27,29 +29,85 @@ LEVELS = [
     "train_seconds",
     "dataset",
     "network",
-    "iterations",
+    "diverged_iteration",
+    *RECIPE,
 ]
-"""Columns of levels.csv. weights_remaining and accuracies are fractions, iterations numbers of updates."""
+"""Columns of levels.csv. weights_remaining, accuracies and dropout are fractions, iterations numbers of updates. What a
+training that diverged did not reach is empty, and diverged_iteration is empty for all others.
+"""
+
+NETWORK = ["experiment", "arm", "level", "replicate", "draw"]
+"""Columns that name a trained network, in both tables."""
 
 CURVES = ["experiment", "arm", "level", "replicate", "draw", "iteration", "validation_loss", "validation_accuracy"]
 CURVES += ["test_accuracy", "train_loss"]
 """Columns of curves.csv: losses in nats, accuracies as fractions, empty where not measured."""
 
+HISTORY = [column for column in CURVES if column not in ("experiment", "arm", "level")]
+"""Columns of history.csv."""
 
-def collect_levels(folders: list[Path]) -> pd.DataFrame:
-    """One row for each network trained in these folders, columns LEVELS, in the order of the folders."""
+TEXTS = {"experiment", "arm", "dataset", "network", "pruning_scope", "optimizer"}
+"""Columns that hold text."""
+
+
+class TrainedNetwork(BaseModel):
+    """What `summary.json` says of one member. A training that diverged has no early stop and no accuracies."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False)
+
+    replicate: int
+    draw: int
+    weights: int
+    early_stop_iteration: int | None
+    validation_loss_at_early_stop: float | None
+    test_accuracy_at_early_stop: float | None
+    train_accuracy_at_early_stop: float | None
+    test_accuracy_final: float | None
+    train_accuracy_final: float | None
+    diverged_iteration: int | None
+    train_seconds: float
+
+
+class Summary(BaseModel):
+    """What tables take from `summary.json`."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    experiment: str
+    arm: str
+    level: int
+    dataset: str
+    network: str
+    seed: int
+    training: Training
+    first_iteration: int = 0
+    extensions: dict[str, str] = {}
+    members: list[TrainedNetwork]
+    sha256: dict[str, str]
+
+
+def collect_levels(folders: list[Path], settings: Settings) -> pd.DataFrame:
+    """One row for each network trained in these folders, columns LEVELS, in the order of the folders.
+
+    settings: those of the run. Raises LotteryError for an experiment that is not among them.
+    """
     rows = []
     for folder in folders:
         summary = read_summary(folder)
-        job = {name: summary[name] for name in ("experiment", "arm", "level", "dataset", "network")}
-        job["iterations"] = summary["training"]["iterations"]
-        rows += [job | member for member in summary["members"]]
+        job = summary.model_dump(include={"experiment", "arm", "level", "dataset", "network"})
+        if summary.experiment not in settings.experiments:
+            told = f"experiment {summary.experiment!r} is none of the run's: {', '.join(settings.experiments)}"
+            raise LotteryError(f"{folder / 'summary.json'}: {told}")
+        job |= recipe_columns(settings.experiments[summary.experiment])
+        rows += [job | member.model_dump() for member in summary.members]
     table = pd.DataFrame(rows)
     dense = table[table["arm"] == DENSE].groupby("experiment")["weights"].first()
     missing = set(table["experiment"]) - set(dense.index)
     if missing:
         raise LotteryError(f"{', '.join(sorted(missing))}: no dense network, so weights remaining cannot be told")
     table["weights_remaining"] = table["weights"] / table["experiment"].map(dense)
+    counts = ["early_stop_iteration", "diverged_iteration"]
+    table[counts] = table[counts].astype("Int64")
     return table[LEVELS]
 
 
@@ -58,30 +116,41 @@ def collect_curves(folders: list[Path]) -> pd.DataFrame:
     histories = []
     for folder in folders:
         summary = read_summary(folder)
-        history = pd.read_csv(folder / "history.csv")
-        histories.append(history.assign(**{name: summary[name] for name in ("experiment", "arm", "level")}))
+        history = read_table(folder / "history.csv", HISTORY)
+        names = {name: getattr(summary, name) for name in ("experiment", "arm", "level")}
+        histories.append(history.assign(**names))
     return pd.concat(histories, ignore_index=True)[CURVES]
 
 
-def read_summary(folder: Path) -> dict[str, Any]:
-    """What a training job says of itself. Raises LotteryError naming the file when it cannot be read."""
+def read_summary(folder: Path) -> Summary:
+    """What a training job says of itself. Raises LotteryError naming the file and what in it is wrong."""
     path = folder / "summary.json"
     try:
-        return json.loads(path.read_text())
-    except OSError as error:
-        raise LotteryError(f"{path}: cannot be read: {error.strerror}") from None
-    except json.JSONDecodeError as error:
-        raise LotteryError(f"{path}: is not JSON: {error}") from None
+        return Summary.model_validate_json(read_bytes(path))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise LotteryError(f"{path}: {': '.join(filter(None, [place, problem['msg']]))}") from error
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A table written by `write_table`. Raises LotteryError naming the file when it cannot be read."""
+def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
+    """A table written by `write_table`, with at least these columns; those not in TEXTS hold numbers.
+
+    Raises LotteryError naming the file when it cannot be read or is no such table.
+    """
     try:
-        return pd.read_csv(path)
-    except OSError as error:
-        raise LotteryError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise LotteryError(f"{path}: is not a table of comma-separated values: {error}") from None
+        # Names such as "nan" or "1" are names.
+        texts = dict.fromkeys(TEXTS, str)
+        table = pd.read_csv(io.BytesIO(read_bytes(path)), dtype=texts, keep_default_na=False, na_values=[""])
+    except (ValueError, OverflowError) as error:
+        raise LotteryError(f"{path}: is not a table of comma-separated values: {reason(error)}") from error
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise LotteryError(f"{path}: the column {missing[0]} is missing; expected: {', '.join(columns)}")
+    for column in columns:
+        if column not in TEXTS and not pd.api.types.is_numeric_dtype(table[column]):
+            raise LotteryError(f"{path}: the column {column} must hold numbers alone")
+    return table
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

@@ -1,3 +1,3 @@
-"""Datasets: raw files and their checksums (`sources`), the IDX format (`idx`), one file of arrays and its splits
-(`images`), the order of batches (`batches`).
+"""Datasets: the table of them (`sources`), finding and downloading raw files (`raw`), their formats (`idx`, `cifar`),
+one file of arrays and its splits (`images`), the order of batches (`batches`).
 """

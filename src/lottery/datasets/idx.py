@@ -2,13 +2,44 @@
 
 import math
 import struct
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lottery.arrays import Arrays
+from lottery.datasets.sources import Source
 from lottery.errors import LotteryError
 
 UNSIGNED_BYTE = 0x08
+
+FILES = {
+    "train_images": "train-images-idx3-ubyte.gz",
+    "train_labels": "train-labels-idx1-ubyte.gz",
+    "test_images": "t10k-images-idx3-ubyte.gz",
+    "test_labels": "t10k-labels-idx1-ubyte.gz",
+}
+"""The file that holds each array of a dataset, in MNIST and its relatives."""
+
+
+def files_of(data: Source) -> dict[str, str]:
+    """The name of the file that holds each array of a dataset, whose files are in the order of FILES."""
+    return dict(zip(FILES, (file.name for file in data.files), strict=True))
+
+
+def parse_files(data: Source, contents: Mapping[str, bytes]) -> Arrays:
+    """The arrays in the (uncompressed) bytes of the four files. Raises LotteryError when `data` says other shapes."""
+    files = files_of(data)
+    arrays = {array: parse_idx(contents[name], name=name) for array, name in files.items()}
+    for array, shape in data.shapes.items():
+        if arrays[array].shape != shape:
+            raise LotteryError(f"{files[array]}: holds an array {list(arrays[array].shape)}, expected {list(shape)}")
+    return arrays
+
+
+def idx_bytes(array: NDArray) -> bytes:
+    """The bytes of the (uncompressed) IDX file that holds a uint8 array."""
+    return bytes([0, 0, UNSIGNED_BYTE, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
 def parse_idx(content: bytes, *, name: str) -> NDArray:

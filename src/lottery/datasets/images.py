@@ -1,25 +1,49 @@
 """A prepared dataset: one file of arrays, and its split into training, validation and test images."""
 
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lottery.arrays import read_arrays, write_arrays
-from lottery.datasets.idx import parse_idx
-from lottery.datasets.sources import source, verified_bytes
+from lottery.arrays import Arrays, check_arrays, read_arrays, write_arrays
+from lottery.datasets import cifar, idx
+from lottery.datasets.raw import Places, read_raw
+from lottery.datasets.sources import Source, source
 from lottery.errors import LotteryError
+from lottery.settings import Training
+
+Parser = Callable[[Source, Mapping[str, bytes]], Arrays]
+"""From the unpacked bytes of a dataset's raw files, by name, to the arrays that `prepare` writes."""
+
+PARSERS: dict[str, Parser] = {"idx": idx.parse_files, "cifar": cifar.parse_archive}
 
 
-def prepare(dataset: str, folder: Path, output: Path) -> None:
-    """Verify the raw files in `folder` and write them as one file of uint8 arrays.
+def prepare(dataset: str, places: Places, output: Path) -> None:
+    """Find and verify the raw files of a dataset and write them as one file of uint8 arrays.
 
-    Arrays: train_images, test_images [images, height, width]; train_labels, test_labels [images].
+    Arrays: train_images, test_images [images, height, width] or [images, channels, height, width]; train_labels,
+    test_labels [images]. Raises LotteryError when a file cannot be had, or its parser gives other arrays.
     """
-    files = source(dataset).files
-    arrays = {file.array: parse_idx(verified_bytes(folder, file), name=file.name) for file in files}
+    data = source(dataset)
+    arrays = PARSERS[data.format](data, read_raw(data, places))
+    check_arrays(output, arrays, np.uint8, data.shapes)
     write_arrays(output, arrays)
+
+
+def check_prepared(path: Path, data: Source) -> None:
+    """Raise LotteryError unless a prepared dataset holds the very bytes of its raw files.
+
+    Only files of the format idx can be made again of a prepared one, so nothing is compared of other formats (CIFAR's
+    checksum is of its archive).
+    """
+    if data.format == "idx":
+        arrays, expected = read_arrays(path), {file.name: file.sha256 for file in data.files}
+        for array, name in idx.files_of(data).items():
+            if array not in arrays or hashlib.sha256(idx.idx_bytes(arrays[array])).hexdigest() != expected[name]:
+                raise LotteryError(f"{path}: {array} is not what {name} holds (SHA-256)")
 
 
 @dataclass(frozen=True)
@@ -43,21 +67,54 @@ class Split:
     test: Images
 
 
-def read_split(path: Path, validation_images: int, random: np.random.Generator) -> Split:
-    """Read a prepared dataset and set `validation_images` of its training images aside, at random."""
+def read_split(
+    path: Path,
+    recipe: Training,
+    random: np.random.Generator,
+    image_shape: tuple[int, ...] = (28, 28),
+    classes: int = 10,
+) -> Split:
+    """Read a prepared dataset and set the recipe's validation images aside, at random, and with them those that it does
+    not want.
+
+    Raises LotteryError when the file holds anything but images and labels of that kind, or too few.
+    """
     arrays = read_arrays(path)
-    count = len(arrays["train_labels"])
-    if validation_images >= count:
-        raise LotteryError(f"validation_images: {validation_images} of {count} training images leave none to train on")
-    order = random.permutation(count)
-    validation, train = np.sort(order[:validation_images]), np.sort(order[validation_images:])
-    images, labels = arrays["train_images"], arrays["train_labels"]
+    shapes: dict[str, tuple[int, ...]] = {}
+    for part in ("train", "test"):
+        count = len(arrays.get(f"{part}_labels", ()))
+        shapes |= {f"{part}_images": (count, *image_shape), f"{part}_labels": (count,)}
+    check_arrays(path, arrays, np.uint8, shapes)
+    for part in ("train", "test"):
+        labels = arrays[f"{part}_labels"]
+        if not len(labels) or labels.max() >= classes:
+            raise LotteryError(f"{path}: {part}_labels must be numbers below {classes}, at least one")
+    counts = {part: len(arrays[f"{part}_labels"]) for part in ("train", "test")}
+    check_counts(recipe, counts["train"], counts["test"])
+    order = random.permutation(counts["train"])
+    validation, train = np.split(order, [recipe.validation_images])
+    test = random.permutation(counts["test"])
+
+    def rows(part: str, chosen: NDArray) -> Images:
+        places = np.sort(chosen)
+        images, labels = arrays[f"{part}_images"][places], arrays[f"{part}_labels"][places]
+        return Images(images.reshape(len(images), -1), labels.astype(np.int64))
+
     return Split(
-        train=_as_rows(images[train], labels[train]),
-        validation=_as_rows(images[validation], labels[validation]),
-        test=_as_rows(arrays["test_images"], arrays["test_labels"]),
+        train=rows("train", train[: recipe.training_images]),
+        validation=rows("train", validation),
+        test=rows("test", test[: recipe.test_images]),
     )
 
 
-def _as_rows(images: NDArray, labels: NDArray) -> Images:
-    return Images(images.reshape(len(images), -1), labels.astype(np.int64))
+def check_counts(recipe: Training, training: int, test: int) -> None:
+    """Raise LotteryError, beginning with the key, when a recipe wants more images than there are."""
+    asked = recipe.validation_images + (recipe.training_images or 1)
+    if asked > training:
+        left, needed = max(training - recipe.validation_images, 0), recipe.training_images or 1
+        raise LotteryError(
+            f"validation_images: {recipe.validation_images} of {training} training images leave {left} to train on;"
+            f" at least {needed} must be left"
+        )
+    if (recipe.test_images or 0) > test:
+        raise LotteryError(f"test_images: {recipe.test_images} are asked for, there are {test}")

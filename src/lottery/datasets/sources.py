@@ -1,77 +1,150 @@
-"""The known datasets: which raw files they consist of and the SHA-256 of each file's uncompressed bytes."""
+"""The known datasets: which raw files they consist of, the SHA-256 of each, where they are published."""
 
-import gzip
-import hashlib
-import zlib
+import math
+import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from lottery.errors import LotteryError
 
 
 @dataclass(frozen=True)
 class RawFile:
-    """One gzipped file: its array's name in the prepared dataset, its file name, its checksum and size."""
+    """One file as it is published.
 
-    array: str
+    Size and checksum are of what a gzipped file unpacks to, for its container differs from one host to the next. Where
+    there are no addresses, it must be provided.
+    """
+
     name: str
     sha256: str
     bytes: int
+    urls: tuple[str, ...] = ()
+    gzipped: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names under which a folder may hold the file: as published, or unpacked."""
+        return (self.name, self.name.removesuffix(".gz")) if self.gzipped else (self.name,)
 
 
 @dataclass(frozen=True)
 class Source:
-    """One dataset: where the repository or the user keeps its raw files, and what they must be."""
+    """One dataset: what it holds, and the raw files that hold it, in one of the formats that have a parser.
 
-    folder: str
+    image_shape: (height, width), or (channels, height, width). Labels are 0, ..., classes - 1.
+    torchvision_folder: where its files lie below the `root` of torchvision, if that knows them.
+    """
+
+    name: str
+    format: str
     classes: int
     training_images: int
+    test_images: int
     image_shape: tuple[int, ...]
     files: tuple[RawFile, ...]
+    torchvision_folder: str | None = None
 
     @property
     def inputs(self) -> int:
         """Numbers in one image."""
-        product = 1
-        for extent in self.image_shape:
-            product *= extent
-        return product
+        return math.prod(self.image_shape)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every array of the prepared dataset."""
+        return {
+            "train_images": (self.training_images, *self.image_shape),
+            "train_labels": (self.training_images,),
+            "test_images": (self.test_images, *self.image_shape),
+            "test_labels": (self.test_images,),
+        }
 
 
+def _idx_files(mirrors: tuple[str, ...], *sha256: str) -> tuple[RawFile, ...]:
+    """The four files of MNIST and its relatives, whose sizes are the same."""
+    sizes = {
+        "train-images-idx3-ubyte.gz": 47_040_016,
+        "train-labels-idx1-ubyte.gz": 60_008,
+        "t10k-images-idx3-ubyte.gz": 7_840_016,
+        "t10k-labels-idx1-ubyte.gz": 10_008,
+    }
+    return tuple(
+        RawFile(name, checksum, size, tuple(mirror + name for mirror in mirrors), gzipped=True)
+        for (name, size), checksum in zip(sizes.items(), sha256, strict=True)
+    )
+
+
+# The hosts of the IDX files are those of torchvision 0.29 (`MNIST.mirrors`, `FashionMNIST.mirrors`).
 SOURCES = {
     "mnist": Source(
-        folder="resources/mnist",
+        name="mnist",
+        format="idx",
         classes=10,
         training_images=60_000,
+        test_images=10_000,
         image_shape=(28, 28),
+        torchvision_folder="MNIST/raw",
+        files=_idx_files(
+            ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"),
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+    ),
+    "fashion-mnist": Source(
+        name="fashion-mnist",
+        format="idx",
+        classes=10,
+        training_images=60_000,
+        test_images=10_000,
+        image_shape=(28, 28),
+        torchvision_folder="FashionMNIST/raw",
+        files=_idx_files(
+            ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        ),
+    ),
+    "cifar-10": Source(
+        name="cifar-10",
+        format="cifar",
+        classes=10,
+        training_images=50_000,
+        test_images=10_000,
+        image_shape=(3, 32, 32),
+        torchvision_folder=".",
         files=(
+            # The checksum is of the archive, since none is published of what it holds.
             RawFile(
-                "train_images",
-                "train-images-idx3-ubyte.gz",
-                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-                47_040_016,
-            ),
-            RawFile(
-                "train_labels",
-                "train-labels-idx1-ubyte.gz",
-                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-                60_008,
-            ),
-            RawFile(
-                "test_images",
-                "t10k-images-idx3-ubyte.gz",
-                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-                7_840_016,
-            ),
-            RawFile(
-                "test_labels",
-                "t10k-labels-idx1-ubyte.gz",
-                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-                10_008,
+                "cifar-10-binary.tar.gz",
+                "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+                170_052_171,
+                ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
+                gzipped=False,
             ),
         ),
     ),
 }
+
+
+def check_source(data: Source) -> None:
+    """Raise LotteryError for a dataset that no parser could give or no network could learn."""
+    if len(data.image_shape) not in (2, 3) or min(data.image_shape) < 1:
+        told = "must be (height, width) or (channels, height, width)"
+        raise LotteryError(f"dataset {data.name}: image_shape {data.image_shape} {told}")
+    if not 1 < data.classes <= 256:
+        raise LotteryError(f"dataset {data.name}: classes must be 2 to 256, not {data.classes}")
+    if data.format == "idx" and len(data.files) != 4:
+        order = "training images, training labels, test images, test labels"
+        raise LotteryError(f"dataset {data.name}: the format idx needs four files in this order: {order}")
+    for file in data.files:
+        if not re.fullmatch(r"[0-9a-f]{64}", file.sha256):
+            raise LotteryError(f"dataset {data.name}: {file.name}: {file.sha256!r} is no SHA-256 (64 digits 0-9, a-f)")
+        if "/" in file.name or file.name in ("", ".", ".."):
+            raise LotteryError(f"dataset {data.name}: {file.name!r} must be the name of a file, without a folder")
 
 
 def source(dataset: str) -> Source:
@@ -79,23 +152,3 @@ def source(dataset: str) -> Source:
     if dataset not in SOURCES:
         raise LotteryError(f"dataset: unknown dataset {dataset!r}; known: {', '.join(sorted(SOURCES))}")
     return SOURCES[dataset]
-
-
-def verified_bytes(folder: Path, file: RawFile) -> bytes:
-    """The uncompressed bytes of a raw file, after comparing their SHA-256.
-
-    Raises LotteryError when the file cannot be read or holds other bytes. No more than the expected size is unpacked.
-    """
-    path = folder / file.name
-    try:
-        with gzip.open(path) as packed:
-            content = packed.read(file.bytes + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise LotteryError(f"{path}: cannot be read: {reason}") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != file.sha256:
-        raise LotteryError(
-            f"{path}: holds other bytes than {file.name} should: SHA-256 {found}, expected {file.sha256}"
-        )
-    return content

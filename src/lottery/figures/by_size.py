@@ -25,14 +25,24 @@ LABELS = {
 """Columns of levels.csv and what their axes are called."""
 
 
-def measures_by_size(levels: pd.DataFrame, arms: list[str], measures: list[str], *, log: bool) -> Figure:
-    """One row of panels for each experiment, one panel for each measure, one line for each arm."""
+WIDTHS = {1: 4.6, 2: WIDTH, 3: WIDTH, 4: 1.35 * WIDTH}
+"""Inches, by the number of panels side by side."""
+
+
+def measures_by_size(
+    levels: pd.DataFrame, arms: list[str], measures: list[str], *, log: bool, ticks: list[float] | None = None
+) -> Figure:
+    """One row of panels for each experiment, one panel for each measure, one line for each arm.
+
+    ticks: percent of weights remaining to print, those of Figures 1 and 4 when absent.
+    """
+    ticks = ticks or (PAPER_TICKS if log else LINEAR_TICKS)
     levels = levels.assign(percent=100 * levels["weights_remaining"])
     experiments = levels["experiment"].unique()
     figure, panels = plt.subplots(
         len(experiments),
         len(measures),
-        figsize=(WIDTH if len(measures) > 1 else 4.6, 0.8 + 2.4 * len(experiments)),
+        figsize=(WIDTHS[len(measures)], 0.8 + 2.4 * len(experiments)),
         layout="constrained",
         squeeze=False,
     )
@@ -43,7 +53,7 @@ def measures_by_size(levels: pd.DataFrame, arms: list[str], measures: list[str],
             for arm in shown:
                 draw_arm(axes, table, arm, "percent", measure)
             percents = table.loc[table["arm"].isin(shown), "percent"]
-            weights_axis(axes, percents, PAPER_TICKS if log else LINEAR_TICKS, log=log)
+            weights_axis(axes, percents, ticks, log=log)
             (thousands if measure == "early_stop_iteration" else percent_axis)(axes)
             axes.set_ylabel(LABELS[measure])
         row[0].set_title(experiment, loc="left")

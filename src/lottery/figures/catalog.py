@@ -1,12 +1,25 @@
 """The figures: their names, what they need, what their captions say. Light to import: it draws nothing."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from lottery.errors import LotteryError
+from lottery.figures.selection import All, Selection, Several, Trained, Varying, WithAndWithoutDropout, WithoutDropout
+from lottery.recipe import recipe_columns
+from lottery.settings import Settings, suggest
+
+
+def family_of(network: str) -> str:
+    """The family of a network, by its name: `lenet`, `conv`, `vgg` or `resnet`."""
+    return network.partition("-")[0]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure. It is drawn when the run trains at least one arm of each group in `needs`."""
+    """One figure, of networks of one family.
+
+    It shows experiments that train at least one arm of each group in `needs`, and of these the selection.
+    """
 
     name: str
     title: str
@@ -14,11 +27,33 @@ class Figure:
     function: str
     caption: str
     needs: tuple[frozenset[str], ...]
+    family: str = "lenet"
+    selection: Selection = field(default_factory=All)
+
+    def shown(self, trained: Sequence[Trained]) -> list[str]:
+        """Names of those experiments of a run that the figure shows."""
+        able = [
+            each
+            for each in trained
+            if family_of(each.network) == self.family and all(group & set(each.arms) for group in self.needs)
+        ]
+        return [each.experiment for each in self.selection.of(able)]
+
+    @property
+    def needed(self) -> str:
+        """What `shown` asks for, in words."""
+        arms = " and ".join(f"the arm {' or '.join(sorted(group))}" for group in self.needs)
+        return f"{arms} of a {self.family} network{self.selection}"
 
 
 def any_of(*arms: str) -> frozenset[str]:
     return frozenset(arms)
 
+
+HYPERPARAMETER = (
+    "Early-stop iteration (left) and validation accuracy at it (right) of winning tickets (iterative pruning), a line"
+    " for {}. As the paper's Figure {}; the values that it draws and this run did not train are missing."
+)
 
 ONE_SHOT = any_of("one-shot", "one-shot-linear")
 
@@ -70,6 +105,106 @@ CATALOG = {
             (ONE_SHOT,),
         ),
         Figure(
+            "figure5",
+            "Figure 5: tickets of convolutional networks",
+            "figure5",
+            "figure5",
+            "Early-stop iteration, test and training accuracy at it, and test accuracy at the end of training, of"
+            " tickets of Conv-2, Conv-4 and Conv-6 and of the same masks reinitialised. As the paper's Figure 5.",
+            (any_of("iterative"),),
+            family="conv",
+            selection=WithoutDropout(),
+        ),
+        Figure(
+            "figure6",
+            "Figure 6: tickets of convolutional networks trained with dropout",
+            "figure6",
+            "figure6",
+            "Early-stop iteration (left) and test accuracy at it (right) of tickets of convolutional networks trained"
+            " with dropout and without. As the paper's Figure 6.",
+            (any_of("iterative"),),
+            family="conv",
+            selection=WithAndWithoutDropout(),
+        ),
+        Figure(
+            "figure7",
+            "Figure 7: tickets of VGG-19 at three moments of training",
+            "figure7",
+            "figure7",
+            "Test accuracy of tickets, and of the same masks reinitialised, at three moments of training: a line for"
+            " each learning rate and warmup. As the paper's Figure 7; where training is shorter, at the same parts of"
+            " it.",
+            (any_of("iterative"),),
+            family="vgg",
+        ),
+        Figure(
+            "figure8",
+            "Figure 8: tickets of ResNet-20 at three moments of training",
+            "figure8",
+            "figure8",
+            "Test accuracy of tickets, and of the same masks reinitialised, at three moments of training: a line for"
+            " each learning rate and warmup. As the paper's Figure 8, which calls this network Resnet-18; where"
+            " training is shorter, at the same parts of it.",
+            (any_of("iterative"),),
+            family="resnet",
+        ),
+        Figure(
+            "figure26",
+            "Figure 26: learning rates of Adam",
+            "hyperparameters",
+            "learning_rate",
+            HYPERPARAMETER.format("each learning rate of Adam", 26),
+            (any_of("iterative"),),
+            selection=Varying("learning_rate", {"optimizer": "adam"}),
+        ),
+        Figure(
+            "figure27",
+            "Figure 27: learning rates of stochastic gradient descent",
+            "hyperparameters",
+            "learning_rate",
+            HYPERPARAMETER.format("each learning rate of stochastic gradient descent", 27),
+            (any_of("iterative"),),
+            selection=Varying("learning_rate", {"optimizer": "sgd", "momentum": 0.0}),
+        ),
+        Figure(
+            "figure28",
+            "Figure 28: learning rates of momentum 0.9",
+            "hyperparameters",
+            "learning_rate",
+            HYPERPARAMETER.format("each learning rate of stochastic gradient descent with momentum 0.9", 28),
+            (any_of("iterative"),),
+            selection=Varying("learning_rate", {"optimizer": "sgd", "momentum": 0.9}),
+        ),
+        Figure(
+            "figure29",
+            "Figure 29: shares removed by one pruning",
+            "hyperparameters",
+            "pruning_rate",
+            HYPERPARAMETER.format("each share of a hidden layer's weights that one pruning removes", 29),
+            (any_of("iterative"),),
+            selection=Varying("dense_rate"),
+        ),
+        Figure(
+            "figure31",
+            "Figure 31: widths of the layers",
+            "hyperparameters",
+            "width",
+            HYPERPARAMETER.format("each pair of widths of the hidden layers, against the number of weights", 31),
+            (any_of("iterative"),),
+            selection=Varying("network"),
+        ),
+        Figure(
+            "figure-choices",
+            "How much each choice of a recipe matters",
+            "choices",
+            "choices",
+            "Test accuracy of the dense network; how much more accurate the 21.1% ticket is and how much sooner it"
+            " stops early, against the dense network and against the same mask reinitialised: a line for each recipe. Not"
+            " in the paper.",
+            (any_of("iterative"),),
+            selection=Several(),
+        ),
+        Figure(
             "figure-size",
             "Accuracy against weight count: tickets and small dense networks",
             "size",
@@ -82,6 +217,27 @@ CATALOG = {
 }
 
 
-def figures_of(arms: Collection[str]) -> list[Figure]:
-    """The figures that can be drawn when these arms are trained."""
-    return [figure for figure in CATALOG.values() if all(group & set(arms) for group in figure.needs)]
+def figures_of_run(settings: Settings) -> list[str]:
+    """Names of the figures of a run: those that it asks for, or all that show at least one of its experiments.
+
+    Raises LotteryError for one that it asks for and does not train.
+    """
+    trained = [
+        Trained(
+            name,
+            experiment.network,
+            experiment.dataset,
+            recipe_columns(experiment),
+            [arm.arm for arm in experiment.arms],
+        )
+        for name in settings.run_experiments
+        for experiment in [settings.experiments[name]]
+    ]
+    if settings.figures == "all":
+        return [figure.name for figure in CATALOG.values() if figure.shown(trained)]
+    for name in settings.figures:
+        if name not in CATALOG:
+            raise LotteryError(f"config: figures: unknown figure {name!r}{suggest(name, CATALOG)}")
+        if not CATALOG[name].shown(trained):
+            raise LotteryError(f"config: figures: {name} needs {CATALOG[name].needed}, which this run does not train")
+    return settings.figures

@@ -10,6 +10,9 @@ from matplotlib.figure import Figure
 from lottery.arrays import replacing
 from lottery.errors import LotteryError
 from lottery.figures.catalog import CATALOG
+from lottery.figures.selection import Trained
+from lottery.recipe import RECIPE
+from lottery.runs import DENSE
 from lottery.settings import suggest
 
 
@@ -18,14 +21,29 @@ def draw(name: str, levels: pd.DataFrame, curves: pd.DataFrame, outputs: list[Pa
     if name not in CATALOG:
         raise LotteryError(f"figure: unknown figure {name!r}{suggest(name, CATALOG)}")
     entry = CATALOG[name]
-    for group in entry.needs:
-        trained = set(levels.loc[levels["arm"].isin(group), "experiment"])
-        if not trained:
-            raise LotteryError(f"{name}: needs the arm {' or '.join(sorted(group))}, which this run does not train")
-        levels = levels[levels["experiment"].isin(trained)]
-    curves = curves[curves["experiment"].isin(set(levels["experiment"]))]
+    shown = entry.shown(trained_in(levels))
+    if not shown:
+        raise LotteryError(f"{name}: needs {entry.needed}, which this run does not train")
+    levels = levels[levels["experiment"].isin(shown)]
+    curves = curves[curves["experiment"].isin(shown)]
     start_drawing()
     save(getattr(importlib.import_module(f"lottery.figures.{entry.module}"), entry.function)(levels, curves), outputs)
+
+
+def trained_in(levels: pd.DataFrame) -> list[Trained]:
+    """The experiments of levels.csv."""
+    arms = levels.groupby("experiment")["arm"].unique()
+    dense = levels[levels["arm"] == DENSE].drop_duplicates("experiment")
+    return [
+        Trained(
+            row["experiment"],
+            row["network"],
+            row["dataset"],
+            {column: row[column] for column in RECIPE},
+            list(arms[row["experiment"]]),
+        )
+        for row in dense.to_dict("records")
+    ]
 
 
 def start_drawing() -> None:

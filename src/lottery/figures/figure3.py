@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lottery.analysis.measures import nearest_size
+from lottery.analysis.tables import NETWORK
 from lottery.figures.style import WIDTH, caption, percent_axis, thousands_along
 from lottery.runs import DENSE
 
@@ -32,6 +33,8 @@ MARKERS = {100: "o", 51.3: "s", 21.1: "D", 7.0: "^", 3.6: "v", 1.9: "P"}
 
 def figure3(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """One row of three panels for each experiment."""
+    lost = levels.loc[levels["diverged_iteration"].notna(), NETWORK]
+    curves = curves[~pd.MultiIndex.from_frame(curves[NETWORK]).isin(pd.MultiIndex.from_frame(lost))]
     percents = (100 * levels["weights_remaining"]).groupby([levels[key] for key in ("experiment", "arm", "level")])
     curves = curves.dropna(subset="test_accuracy").join(
         percents.first().rename("percent"), on=["experiment", "arm", "level"]
@@ -40,7 +43,7 @@ def figure3(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     figure, panels = plt.subplots(
         len(experiments),
         len(PANELS),
-        figsize=(WIDTH, 0.4 + 3 * len(experiments)),
+        figsize=(WIDTH, 0.4 + 3.3 * len(experiments)),
         layout="constrained",
         squeeze=False,
         sharey="row",
@@ -52,13 +55,12 @@ def figure3(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
                 draw_curve(axes, table, arm, percent)
             thousands_along(axes)
             axes.set_xlabel("training iterations")
-            axes.legend(loc="lower right", fontsize="small")
+            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize="small")
         percent_axis(row[0])
         # The paper's window, where the curves end in it.
         if table.loc[table["iteration"] == table["iteration"].max(), "test_accuracy"].median() > PAPER_WINDOW[0]:
             row[0].set_ylim(*PAPER_WINDOW)
-        row[0].set_ylabel("test accuracy (%)")
-        row[1].set_title(experiment)
+        row[0].set_ylabel(f"{experiment}\ntest accuracy (%)")
     figure.supxlabel(caption(levels, "Bands"), fontsize="x-small", color="0.3")
     return figure
 

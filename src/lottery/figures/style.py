@@ -2,6 +2,7 @@
 paper.
 """
 
+import textwrap
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -19,12 +20,13 @@ WIDTH = 6.75
 
 @dataclass(frozen=True)
 class Look:
-    """How an arm is drawn. The colours are those of Okabe and Ito, distinct for the colour-blind."""
+    """How a line is drawn. The colours are those of Okabe and Ito, distinct for the colour-blind."""
 
     label: str
     color: str
     marker: str
     line: str
+    hollow: bool = False
 
 
 LOOKS = {
@@ -66,10 +68,14 @@ def with_dense(levels: pd.DataFrame, arm: str) -> pd.DataFrame:
     return levels[levels["arm"].isin([DENSE, *arms])]
 
 
-def draw_arm(axes: Axes, levels: pd.DataFrame, arm: str, x: str, y: str) -> None:
-    """A line through the means of an arm, with bars from the least to the greatest network, as the paper draws."""
-    look = LOOKS[arm]
-    points = with_dense(levels, arm).groupby("weights_remaining")[[x, y]].agg(["mean", "min", "max"]).sort_index()
+def draw_arm(axes: Axes, levels: pd.DataFrame, arm: str, x: str, y: str, look: Look | None = None) -> None:
+    """A line through the means of an arm, with bars from the least to the greatest network, as the paper draws.
+
+    A point is crossed where networks diverged, which have no place in the mean. The arm's own look when absent.
+    """
+    look = look or LOOKS[arm]
+    sizes = with_dense(levels, arm).groupby("weights_remaining")
+    points = sizes[[x, y]].agg(["mean", "min", "max"]).sort_index()
     mean = points[y]["mean"]
     axes.errorbar(
         points[x]["mean"],
@@ -78,10 +84,13 @@ def draw_arm(axes: Axes, levels: pd.DataFrame, arm: str, x: str, y: str) -> None
         label=look.label,
         color=look.color,
         marker=look.marker,
+        markerfacecolor="white" if look.hollow else look.color,
         linestyle=look.line,
         capsize=2,
         elinewidth=0.8,
     )
+    lost = sizes["diverged_iteration"].count() > 0
+    axes.plot(points[x]["mean"][lost], mean[lost], linestyle="none", marker="x", color="black", markersize=8)
 
 
 def arms_in(levels: pd.DataFrame, arms: list[str]) -> list[str]:
@@ -132,11 +141,21 @@ def finish(figure: Figure, levels: pd.DataFrame, axes: Axes, *, columns: int) ->
 
 def caption(levels: pd.DataFrame, spread: str = "Bars") -> str:
     """What a point and its bar are, with n."""
-    replicates = levels["replicate"].nunique()
+    replicates = levels.groupby("experiment")["replicate"].nunique()
     draws = int(levels["draw"].max()) + 1
-    more = f" ({replicates * draws} networks where {draws} are drawn for each ticket)" if draws > 1 else ""
-    length = int(levels["iterations"].max())
-    return (
-        f"Points: mean of n = {replicates} replicates{more}, {length:,} iterations each."
-        f" {spread}: least and greatest network."
+    more = f" ({span(replicates * draws)} networks where {draws} are drawn for each ticket)" if draws > 1 else ""
+    length = span(levels["iterations"])
+    diverged = int(levels["diverged_iteration"].notna().sum())
+    crossed = " (points that miss some are crossed)" if spread == "Bars" else ""
+    lost = f" {diverged} of the run's {len(levels)} networks diverged and are left out{crossed}." if diverged else ""
+    text = (
+        f"Points: mean of n = {span(replicates)} replicates{more}, {length} iterations each."
+        f" {spread}: least and greatest network.{lost}"
     )
+    return textwrap.fill(text, 110)
+
+
+def span(numbers: pd.Series) -> str:
+    """The number that all are, or the least and the greatest."""
+    least, greatest = int(numbers.min()), int(numbers.max())
+    return f"{least:,}" if least == greatest else f"{least:,} to {greatest:,}"

@@ -1,1 +1,3 @@
-"""Training: the loop (`loop`), what computes it (`torch_engine`), a job that trains a stack of members (`job`)."""
+"""Training: the loop (`loop`), what computes it (`torch_engine`), on which GPU (`cards`), and a job that trains a stack
+of members (`job`).
+"""

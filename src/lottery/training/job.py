@@ -1,6 +1,7 @@
 """A training job: reads its files, trains every member of a stack, writes what the file contract asks for."""
 
 import csv
+import hashlib
 import importlib
 import io
 import json
@@ -13,20 +14,29 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
-from lottery.arrays import Arrays, of_member, read_arrays, stack, write_arrays, write_text
-from lottery.datasets.batches import Batches, shuffled_batches
+import numpy as np
+
+from lottery.arrays import Arrays, of_member, stack, write_arrays, write_text
+from lottery.datasets.batches import random_views, shuffled_batches
 from lottery.datasets.images import read_split
 from lottery.datasets.sources import source
+from lottery.errors import LotteryError
+from lottery.extensions import LOADED
 from lottery.networks import Network, build
-from lottery.randomness import split_generator
+from lottery.randomness import Purpose, split_generator
 from lottery.settings import Training
 from lottery.stacks import ExperimentKey, Member
-from lottery.training.loop import Record, Row, train
+from lottery.training import cards
+from lottery.training.checkpoints import Checkpoint, digest
+from lottery.training.loop import Course, Diverged, MemberData, Record, Row
+from lottery.weights import read_mask, read_parameters
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +51,13 @@ class Job:
     arm: str
     level: int
     members: list[Member]
+    first: int = 0
+    """The iteration at which training begins."""
 
     @property
     def network(self) -> Network:
         data = source(self.key.dataset)
-        return build(self.network_name, data.inputs, data.classes)
+        return build(self.network_name, data.image_shape, data.classes)
 
 
 @dataclass(frozen=True)
@@ -58,49 +70,125 @@ class JobFiles:
     trained: Path
     history: Path
     summary: Path
+    checkpoints: Path
+    """Folder of the checkpoints of all jobs of a run."""
 
 
-def run_job(job: Job, files: JobFiles, threads: int) -> None:
-    """Train all members, `threads` at a time; results depend neither on `threads` nor on who else is in the stack."""
+def run_job(job: Job, files: JobFiles, threads: int, checkpoint_seconds: float) -> None:
+    """Train all members, `threads` at a time, going on from checkpoints of a job that was killed.
+
+    Results depend neither on `threads` nor on who else is in the stack, nor on how often the job was killed. A job for
+    a GPU waits until a card is free.
+    """
+    with cards.own_card(cards.lock_folder()) if job.recipe.device == "cuda" else nullcontext():
+        train_members(job, files, threads, checkpoint_seconds)
+
+
+def train_members(job: Job, files: JobFiles, threads: int, checkpoint_seconds: float) -> None:
+    """Do what `run_job` promises, on the device as it is."""
     began = time.perf_counter()
-    engine = engine_of(job.recipe)
+    engine = engine_of(job.recipe, job.network)
     engine.one_thread()
-    split = read_split(files.dataset, job.recipe.validation_images, split_generator(job.key.seed, job.key.experiment))
+    data = source(job.key.dataset)
+    random = split_generator(job.key.seed, job.key.experiment)
+    split = read_split(files.dataset, job.recipe, random, data.image_shape, data.classes)
     images = engine.resident(split, job.recipe)
-    start = read_arrays(files.start)
-    mask = read_arrays(files.mask) if files.mask else None
-    records = [Record() for _ in job.members]
-    trainings = [
-        train(
-            engine.Engine(
-                job.network,
-                of_member(start, index),
-                of_member(mask, index) if mask else None,
-                images,
-                job.recipe,
-            ),
-            batches_of(job, member, len(split.train.labels)),
-            job.recipe,
-            records[index],
-        )
-        for index, member in enumerate(job.members)
-    ]
-    run_together(trainings, threads, Progress(job), engine.one_thread)
+    start = read_parameters(files.start, job.network, len(job.members))
+    mask = read_mask(files.mask, job.network, len(job.members)) if files.mask else {}
+    places = range(len(job.members))
+    stacked = engine.together(job.recipe, job.network)
+    slices = [slice(None)] if stacked else [slice(place, place + 1) for place in places]
+    groups = []
+    for own in slices:
+        members, own_start, own_mask = job.members[own], of_member(start, own), of_member(mask, own)
+        data_of_members = [data_of(job, member, len(split.train.labels)) for member in members]
+        made = engine.Engine(job.network, own_start, own_mask or None, images, job.recipe)
+        key = partial(checkpoint_key, job, members, own_start, own_mask, files.dataset)
+        name = ".".join([job.key.experiment, job.arm, f"level{job.level}", *map(str, members), "safetensors"])
+        checkpoint = Checkpoint(files.checkpoints / name, key, checkpoint_seconds)
+        groups.append(Group(members, Course(made, data_of_members, job.recipe, job.first), checkpoint))
+        groups[-1].resume()
+    run_together([group.to_the_end() for group in groups], threads, Progress(job, groups), engine.one_thread)
+    records = [record for group in groups for record in group.course.records]
     write_arrays(files.trained, stack([record.trained for record in records]))
     write_text(files.history, history_csv(job.members, records))
-    write_text(files.summary, json.dumps(summary(job, records, mask, began), indent=1) + "\n")
+    write_text(files.summary, json.dumps(summary(job, files, records, mask, began), indent=1, allow_nan=False) + "\n")
+    for group in groups:
+        group.checkpoint.remove()
 
 
-def engine_of(recipe: Training) -> ModuleType:
-    """The module of the engine that the recipe asks for; torch takes seconds to import, so only its own jobs pay."""
-    return importlib.import_module(f"lottery.training.{recipe.chosen_engine()}_engine")
+@dataclass(frozen=True)
+class Group:
+    """Members of a job that one engine trains side by side."""
+
+    members: list[Member]
+    course: Course
+    checkpoint: Checkpoint
+
+    def resume(self) -> None:
+        """Go on from the checkpoint that a killed job left, if there is one."""
+        state = self.checkpoint.read()
+        if state is not None:
+            self.course.restore(state)
+            log.info("going on from iteration %d, %s", self.course.iteration, self.checkpoint.path)
+
+    def to_the_end(self) -> Iterator[int]:
+        """Train and measure; yields the iteration reached after each evaluation."""
+        while not self.course.finished:
+            try:
+                self.course.advance()
+            except Diverged as problem:
+                names = ", ".join(str(self.members[place]) for place in problem.members)
+                raise LotteryError(
+                    f"training of {names} diverged: at iteration {problem.iteration} its loss is not a number; lower"
+                    " training.learning_rate, or set training.on_divergence: record"
+                ) from None
+            self.checkpoint.write_if_due(self.course.state)
+            yield self.course.iteration
+        self.course.measure()
 
 
-def batches_of(job: Job, member: Member, images: int) -> Batches:
-    """The member's batches. All arms of a replicate see the same ones at a level, and no two levels do."""
-    seed = job.key.of_replicate(member.replicate)
-    return shuffled_batches(
-        images, job.recipe.batch_size, lambda epoch: seed.generator("batches", level=job.level, epoch=epoch)
+def checkpoint_key(job: Job, members: list[Member], start: Arrays, mask: Arrays, dataset: Path) -> str:
+    """A hash of everything that determines how these members are trained."""
+    package = Path(__file__).parent.parent
+    code = hashlib.sha256()
+    parts = ("*.py", "datasets/*.py", "networks/*.py", "training/**/*.py")
+    for file in sorted(file for part in parts for file in package.glob(part)):
+        code.update(file.read_bytes())
+    what = [
+        job.key.canonical_json(),
+        job.network_name,
+        job.recipe.canonical_json(),
+        job.level,
+        job.first,
+        [str(member) for member in members],
+        digest(start),
+        digest(mask),
+        hashlib.sha256(dataset.read_bytes()).hexdigest(),
+        code.hexdigest(),
+        [extension.sha256 for extension in LOADED.values()],
+        versions(job),
+    ]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+def engine_of(recipe: Training, network: Network) -> ModuleType:
+    """The module of the engine that trains a network; torch takes seconds to import, so only its own jobs pay."""
+    return importlib.import_module(f"lottery.training.{recipe.chosen_engine(network.fully_connected)}_engine")
+
+
+def data_of(job: Job, member: Member, images: int) -> MemberData:
+    """What the member is trained on. All arms of a replicate have the same at a level, and no two levels do."""
+    seed, recipe = job.key.of_replicate(member.replicate), job.recipe
+
+    def random(purpose: Purpose, epoch: int) -> np.random.Generator:
+        return seed.generator(purpose, level=job.level, epoch=epoch)
+
+    augmented, noisy = recipe.augmentation != "none", recipe.dropout > 0
+    return MemberData(
+        shuffled_batches(images, recipe.batch_size, partial(random, "batches")),
+        random_views(images, recipe.batch_size, partial(random, "views")) if augmented else None,
+        (lambda iteration: int(random("dropout", iteration).integers(2**63))) if noisy else None,
     )
 
 
@@ -119,13 +207,13 @@ def run_together(
         try:
             while not stop.is_set():
                 try:
-                    member, training = waiting.popleft()
+                    number, training = waiting.popleft()
                 except IndexError:
                     return
                 iteration = next(training, None)
                 if iteration is not None:
-                    progress.reached(member, iteration)
-                    waiting.append((member, training))
+                    progress.reached(number, iteration)
+                    waiting.append((number, training))
         except BaseException:
             stop.set()
             raise
@@ -140,9 +228,11 @@ class Progress:
 
     SECONDS_BETWEEN_LINES = 5.0
 
-    def __init__(self, job: Job) -> None:
-        self.total = job.recipe.iterations * len(job.members)
-        self.iterations = [0] * len(job.members)
+    def __init__(self, job: Job, groups: list["Group"]) -> None:
+        self.first = job.first
+        self.total = (job.recipe.iterations - job.first) * len(groups)
+        self.iterations = [max(group.course.iteration - job.first, 0) for group in groups]
+        self.before = sum(self.iterations)
         self.began = self.said = time.monotonic()
         log.info(
             "training %s, %s at level %d: %d networks, %d iterations each",
@@ -150,15 +240,15 @@ class Progress:
             job.arm,
             job.level,
             len(job.members),
-            job.recipe.iterations,
+            job.recipe.iterations - job.first,
         )
 
-    def reached(self, member: int, iteration: int) -> None:
-        self.iterations[member] = iteration
+    def reached(self, training: int, iteration: int) -> None:
+        self.iterations[training] = iteration - self.first
         done, now = sum(self.iterations), time.monotonic()
         if done and (now - self.said >= self.SECONDS_BETWEEN_LINES or done == self.total):
             self.said = now
-            left = (now - self.began) * (self.total - done) / done
+            left = (now - self.began) * (self.total - done) / max(done - self.before, 1)
             log.info("%3.0f%% done, about %.0f s left", 100 * done / self.total, left)
 
 
@@ -175,32 +265,44 @@ def history_csv(members: list[Member], records: list[Record]) -> str:
     return text.getvalue()
 
 
-def summary(job: Job, records: list[Record], mask: Arrays | None, began: float) -> dict[str, object]:
+def summary(job: Job, files: JobFiles, records: list[Record], mask: Arrays, began: float) -> dict[str, object]:
     """What happened, for people and for the tables: results of every member, and everything that led to them."""
     network = job.network
     members = []
     for index, (member, record) in enumerate(zip(job.members, records, strict=True)):
-        assert record.result is not None
         kept = sum(int(layer[index].sum()) for layer in mask.values()) if mask else network.weights
         members.append({"replicate": member.replicate, "draw": member.draw, "weights": kept} | asdict(record.result))
     return {
         "experiment": job.key.experiment,
         "arm": job.arm,
         "level": job.level,
+        "first_iteration": job.first,
         "members": members,
+        "sha256": {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in (files.start, files.mask, files.trained, files.history)
+            if path
+        },
         "seed": job.key.seed,
         "dataset": job.key.dataset,
         "network": job.network_name,
         "network_weights": network.weights,
         "training": job.recipe.model_dump(mode="json"),
-        "engine": job.recipe.chosen_engine(),
+        "extensions": {extension.path: extension.sha256 for extension in LOADED.values()},
+        "engine": job.recipe.chosen_engine(network.fully_connected),
         "device": job.recipe.device,
+        "card": cards.card_name() if job.recipe.device == "cuda" else None,
         "job_seconds": round(time.perf_counter() - began, 3),
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("lottery-ticket-workflow", "numpy", *engine_of(job.recipe).PACKAGES)},
+        "versions": versions(job),
         "processor": processor(),
         "git_commit": git_commit(),
     }
+
+
+def versions(job: Job) -> dict[str, str]:
+    """Python and the packages whose arithmetic makes the result."""
+    packages = ("lottery-ticket-workflow", "numpy", *engine_of(job.recipe, job.network).PACKAGES)
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
 def processor() -> str:

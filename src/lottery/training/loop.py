@@ -1,39 +1,52 @@
-"""One training from start to end, whatever engine computes it: stretches of updates with evaluations between."""
+"""Trainings from start to end, whatever engine computes it: stretches of updates with evaluations between."""
 
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
-from lottery.arrays import Arrays
-from lottery.datasets.batches import Batches
+from lottery.arrays import Arrays, of_member
+from lottery.datasets.batches import Stretches
 from lottery.settings import Training
 
 Part = Literal["train", "validation", "test"]
 
 
 class Engine(Protocol):
-    """A network in training: its weights, its optimiser's state and the images, wherever they are kept.
+    """Networks in training side by side: their weights, optimisers and images, wherever they are kept.
 
-    An engine is a module with a class `Engine`, a function `resident` that prepares the images for it once for all
-    members of a job, a function `one_thread` that every thread calls before it computes, and the names `PACKAGES` of
-    the packages whose versions can matter.
+    The leading axis of every array is the members. An engine is a module with a class `Engine`, a function `resident`
+    that prepares the images once for all members of a job, a function `together` that says whether they are trained as
+    one stack or each by itself, a function `one_thread` that every thread calls before it computes, and the names
+    `PACKAGES` of the packages whose versions can matter.
     """
 
-    def advance(self, batches: NDArray) -> float:
-        """Make one update for each row of `batches` (int64 [updates, batch_size]); the mean of their losses."""
+    def advance(self, batches: NDArray, **more: Any) -> NDArray:
+        """Update every member once with each of its batches; the mean of their losses.
 
-    def evaluate(self, part: Part) -> tuple[float, float]:
-        """Mean cross-entropy (natural logarithm) and accuracy, as a fraction, on one part of the images."""
+        batches: int64 [members, updates, batch_size]. Where the recipe needs the engine `torch`, `more` holds
+        `rates`, the step size of each update, `views`, uint8 [members, updates, batch_size, 3] or None, and `noise`, a
+        seed for each member's dropout or None. Returns float64 [members].
+        """
+
+    def evaluate(self, part: Part) -> tuple[NDArray, NDArray]:
+        """Mean cross-entropy (natural logarithm) and accuracy, as a fraction, on one part of the images, [members]."""
 
     def parameters(self) -> Arrays:
-        """A copy of all parameters, float32."""
+        """A copy of all parameters, float32 [members, *shape]."""
 
     def load(self, parameters: Arrays) -> None:
-        """Set all parameters; the optimiser's state stays."""
+        """Set all parameters; the optimisers' state stays."""
+
+    def state(self) -> Arrays:
+        """Everything that changes in training, bit for bit, under names and in shapes of the engine's own."""
+
+    def restore(self, state: Arrays) -> None:
+        """Go back to where `state` was taken, in an engine made from the same start, mask and recipe."""
 
 
 @dataclass(frozen=True)
@@ -49,63 +62,162 @@ class Row:
 
 @dataclass(frozen=True)
 class Result:
-    """What one training comes to. Losses in nats, accuracies as fractions, iterations as numbers of updates."""
+    """What one training comes to. Losses in nats, accuracies as fractions, iterations as numbers of updates.
 
-    early_stop_iteration: int
-    validation_loss_at_early_stop: float
-    validation_accuracy_at_early_stop: float
-    test_accuracy_at_early_stop: float
-    train_accuracy_at_early_stop: float
-    test_accuracy_final: float
-    train_accuracy_final: float
-    train_seconds: float
-
-
-@dataclass
-class Record:
-    """What a training leaves: its history, its result and its last weights."""
-
-    rows: list[Row] = field(default_factory=list)
-    result: Result | None = None
-    trained: Arrays = field(default_factory=dict)
-
-
-def train(engine: Engine, batches: Batches, recipe: Training, record: Record) -> Iterator[int]:
-    """Train to the end, filling `record`; yields the iteration reached after each evaluation.
-
-    The early-stop iteration is the first one of least validation loss on the evaluation grid (paper, App. C, G.1),
-    found without a look at the test images; training always runs to its end.
+    A training whose loss stopped being a number has nothing but the iteration at which that was seen.
     """
-    seconds = 0.0
-    best, best_parameters = None, Arrays()
-    for iteration in range(0, recipe.iterations + 1, recipe.validation_every):
+
+    early_stop_iteration: int | None = None
+    validation_loss_at_early_stop: float | None = None
+    validation_accuracy_at_early_stop: float | None = None
+    test_accuracy_at_early_stop: float | None = None
+    train_accuracy_at_early_stop: float | None = None
+    test_accuracy_final: float | None = None
+    train_accuracy_final: float | None = None
+    diverged_iteration: int | None = None
+    train_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a training leaves: its history, its result and its last weights, float32 [*shape].
+
+    Where training diverged, the weights are those of its least validation loss before.
+    """
+
+    rows: list[Row]
+    result: Result
+    trained: Arrays
+
+
+class Diverged(Exception):  # noqa: N818 - an outcome
+    """Losses of these members stopped being numbers, and the recipe says `on_divergence: fail`."""
+
+    def __init__(self, members: list[int], iteration: int) -> None:
+        super().__init__(members, iteration)
+        self.members, self.iteration = members, iteration
+
+
+@dataclass(frozen=True)
+class MemberData:
+    """What one member is trained on: its batches, how their images are seen, by iteration the seed of its dropout."""
+
+    batches: Stretches
+    views: Stretches | None = None
+    noise: Callable[[int], int] | None = None
+
+
+class Course:
+    """An engine's members on their way from start to end, from one point of the evaluation grid to the next.
+
+    The early-stop iteration is the first one of least validation loss on that grid (paper, App. C, G.1), found without
+    a look at the test images; training always runs to its end.
+    """
+
+    def __init__(self, engine: Engine, data: Sequence[MemberData], recipe: Training, first: int = 0) -> None:
+        """data: that of each member; first: the iteration at which training begins."""
+        self.engine, self.data, self.recipe, self.first = engine, data, recipe, first
+        self.history = np.empty((0, 4, len(data)))
+        """float64 [points of the grid reached, the measures of a Row, members]."""
+        self.diverged = np.full(len(data), -1)
+        """Iteration at which a member's losses were first seen to be no numbers; -1 where they are."""
+        self.best_parameters = engine.parameters()
+        self.seconds = 0.0
+        self.records: list[Record] = []
+        """What each member leaves, once it has been measured."""
+
+    @property
+    def iteration(self) -> int:
+        """The iteration reached; less than the first before the first evaluation."""
+        return self.first + (len(self.history) - 1) * self.recipe.validation_every
+
+    @property
+    def finished(self) -> bool:
+        return self.iteration >= self.recipe.iterations or bool((self.diverged >= 0).all())
+
+    def advance(self) -> None:
+        """Train to the next point of the grid and evaluate there. Raises Diverged where the recipe wants that."""
         began = time.perf_counter()
-        train_loss = math.nan
-        if iteration:
-            train_loss = engine.advance(batches(iteration - recipe.validation_every, iteration))
-        loss, accuracy = engine.evaluate("validation")
-        curve_point = iteration % recipe.test_every == 0
-        row = Row(iteration, loss, accuracy, engine.evaluate("test")[1] if curve_point else math.nan, train_loss)
-        record.rows.append(row)
-        if best is None or row.validation_loss < best.validation_loss:
-            best, best_parameters = row, engine.parameters()
-        seconds += time.perf_counter() - began
-        yield iteration
-    assert best is not None
-    began = time.perf_counter()
-    record.trained = engine.parameters()
-    test_final, train_final = engine.evaluate("test")[1], engine.evaluate("train")[1]
-    test_best, train_best = test_final, train_final
-    if best.iteration < recipe.iterations:
-        engine.load(best_parameters)
-        test_best, train_best = engine.evaluate("test")[1], engine.evaluate("train")[1]
-    record.result = Result(
-        early_stop_iteration=best.iteration,
-        validation_loss_at_early_stop=best.validation_loss,
-        validation_accuracy_at_early_stop=best.validation_accuracy,
-        test_accuracy_at_early_stop=test_best,
-        train_accuracy_at_early_stop=train_best,
-        test_accuracy_final=test_final,
-        train_accuracy_final=train_final,
-        train_seconds=seconds + time.perf_counter() - began,
-    )
+        unknown = np.full(len(self.data), math.nan)
+        first, iteration = self.iteration, self.iteration + self.recipe.validation_every
+        train_loss = unknown
+        if len(self.history):
+            train_loss = self.update(first, iteration)
+        loss, accuracy = self.engine.evaluate("validation")
+        test = self.engine.evaluate("test")[1] if iteration % self.recipe.test_every == 0 else unknown
+        lost = ~np.isfinite(loss) | (len(self.history) > 0) & ~np.isfinite(train_loss)
+        self.diverged[lost & (self.diverged < 0)] = iteration
+        better = (self.diverged < 0) & (loss < np.min(self.history[:, 0], axis=0, initial=math.inf))
+        if better.any():
+            for name, values in self.engine.parameters().items():
+                self.best_parameters[name][better] = values[better]
+        self.history = np.concatenate([self.history, np.stack([loss, accuracy, test, train_loss])[None]])
+        self.seconds += time.perf_counter() - began
+        if lost.any() and self.recipe.on_divergence == "fail":
+            raise Diverged(np.flatnonzero(lost).tolist(), iteration)
+
+    def update(self, first: int, last: int) -> NDArray:
+        """Make the updates first, ..., last - 1; the mean of their losses, [members]."""
+        batches = np.stack([each.batches(first, last) for each in self.data])
+        if not self.recipe.needs_torch():
+            return self.engine.advance(batches)
+        views = [each.views(first, last) for each in self.data if each.views]
+        noise = [each.noise(first) for each in self.data if each.noise]
+        return self.engine.advance(
+            batches,
+            rates=self.recipe.rates(first, last),
+            views=np.stack(views) if views else None,
+            noise=noise or None,
+        )
+
+    def measure(self) -> None:
+        """Fill `records`: measure the members at their end and at their early stop."""
+        began = time.perf_counter()
+        trained = self.engine.parameters()
+        final = at_best = accuracies(self.engine)
+        best = np.where(np.isnan(self.history[:, 0]), math.inf, self.history[:, 0]).argmin(axis=0)
+        if (best < len(self.history) - 1).any():
+            self.engine.load(self.best_parameters)
+            at_best = accuracies(self.engine)
+        seconds = (self.seconds + time.perf_counter() - began) / len(self.data)
+        for place, diverged in enumerate(self.diverged.tolist()):
+            rows = [
+                Row(self.first + number * self.recipe.validation_every, *measures)
+                for number, measures in enumerate(self.history[:, :, place].tolist())
+            ]
+            if diverged >= 0:
+                reached = [row for row in rows if row.iteration <= diverged]
+                result = Result(diverged_iteration=diverged, train_seconds=seconds)
+                self.records.append(Record(reached, result, of_member(self.best_parameters, place)))
+                continue
+            stop = rows[best[place]]
+            result = Result(
+                early_stop_iteration=stop.iteration,
+                validation_loss_at_early_stop=stop.validation_loss,
+                validation_accuracy_at_early_stop=stop.validation_accuracy,
+                test_accuracy_at_early_stop=float(at_best["test"][place]),
+                train_accuracy_at_early_stop=float(at_best["train"][place]),
+                test_accuracy_final=float(final["test"][place]),
+                train_accuracy_final=float(final["train"][place]),
+                train_seconds=seconds,
+            )
+            self.records.append(Record(rows, result, of_member(trained, place)))
+
+    def state(self) -> Arrays:
+        """Everything that the rest of the training depends on."""
+        own = {"history": self.history, "diverged": self.diverged, "seconds": np.array([self.seconds])}
+        best = {f"best.{name}": values for name, values in self.best_parameters.items()}
+        return own | best | {f"engine.{name}": values for name, values in self.engine.state().items()}
+
+    def restore(self, state: Arrays) -> None:
+        """Go back to where `state` was taken, in a course begun with the same start, mask, batches and recipe."""
+        self.history, self.diverged, self.seconds = state["history"], state["diverged"], float(state["seconds"][0])
+        self.best_parameters = {name: state[f"best.{name}"] for name in self.best_parameters}
+        self.engine.restore(
+            {name.removeprefix("engine."): values for name, values in state.items() if name.startswith("engine.")}
+        )
+
+
+def accuracies(engine: Engine) -> dict[Part, NDArray]:
+    """Accuracy [members] on the test and the training images."""
+    return {"test": engine.evaluate("test")[1], "train": engine.evaluate("train")[1]}

@@ -1,9 +1,11 @@
-"""The reference engine: PyTorch, dense arrays under a mask, one thread for each member.
+"""The reference engine: PyTorch, dense arrays under a mask.
 
-Sums run in the same order however many members or threads a job has, so its results are the same bytes.
+On a CPU sums run in the same order however many members or threads a job has, so its results are the same bytes.
 """
 
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,16 +14,25 @@ from torch import Tensor
 from torch.nn import functional
 
 from lottery.arrays import Arrays
+from lottery.datasets.batches import MARGIN
 from lottery.datasets.images import Images, Split
 from lottery.errors import LotteryError
 from lottery.networks import Network
 from lottery.settings import Training
 from lottery.training.loop import Part
+from lottery.training.torch_network import TorchNetwork
+from lottery.training.torch_optimizers import Adam, Momentum
 
 PACKAGES = ("torch",)
 
+COMPILERS = ("g++", "clang++")
+"""What `torch.compile` can use on a CPU."""
+
 SLICE = 1_000
 """Images evaluated at once: large enough to be quick, small enough to stay in the cache."""
+
+CONVOLVED_SLICE = {"cpu": 50, "cuda": 1_000}
+"""The same for networks with convolutions, which hold 0.5 MB for an image of CIFAR-10."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +49,38 @@ class TorchImages:
 
 def resident(split: Split, recipe: Training) -> dict[Part, TorchImages]:
     """The images as tensors on the recipe's device, made once and shared by all members of a job."""
-    if recipe.device == "cuda" and not torch.cuda.is_available():
-        raise LotteryError("device: cuda was asked for, but PyTorch finds no GPU here; use device: cpu")
+    if recipe.device == "cuda":
+        if not torch.cuda.is_available():
+            raise LotteryError("device: cuda was asked for, but PyTorch finds no GPU here; use device: cpu")
+        # By itself PyTorch rounds what convolutions multiply to 10 bits (TF32), which is not what `precision` says.
+        torch.backends.cudnn.allow_tf32 = False
+        if recipe.deterministic:
+            repeat_exactly()
+    if recipe.compile and recipe.device == "cpu" and not any(map(shutil.which, COMPILERS)):
+        raise LotteryError(f"compile: true needs a C++ compiler ({' or '.join(COMPILERS)}); none is on the PATH")
     return {
         "train": TorchImages.of(split.train, recipe.device),
         "validation": TorchImages.of(split.validation, recipe.device),
         "test": TorchImages.of(split.test, recipe.device),
     }
+
+
+def repeat_exactly() -> None:
+    """Let PyTorch use only kernels that give the same bytes every time, in this process."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when the first matrix product starts
+    torch.use_deterministic_algorithms(True)
+    # Else every new tensor is filled with NaN before its kernel fills it; nothing here reads what was not written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def together(recipe: Training, network: Network) -> bool:
+    """Whether a job's members are trained as one stack.
+
+    A GPU works on all of them in about the time that one takes, most of which is spent starting kernels; one network of
+    convolutions fills it alone. On a CPU a stack of three takes 0.8 times as long for each, but its products add in an
+    order that depends on the stack's size, and there a member's bytes must not depend on its companions.
+    """
+    return recipe.device == "cuda" and network.fully_connected
 
 
 def one_thread() -> None:
@@ -57,8 +93,41 @@ def one_thread() -> None:
     torch.set_flush_denormal(True)
 
 
+def slice_size(network: Network, device: str) -> int:
+    """Images evaluated at once."""
+    return SLICE if network.fully_connected else CONVOLVED_SLICE[device]
+
+
+def compiled(losses: Callable[[Tensor, Tensor], Tensor], recipe: Training) -> Callable[[Tensor, Tensor], Tensor]:
+    """`torch.compile`; on a GPU as CUDA graphs, which start all kernels of an update at once."""
+    if recipe.device == "cpu":
+        return torch.compile(losses)
+    graphed = torch.compile(losses, mode="reduce-overhead")
+
+    def begin(pixels: Tensor, labels: Tensor) -> Tensor:
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # the last update's outputs may be written over
+        return graphed(pixels, labels)
+
+    return begin
+
+
+def cut_out(images: Tensor, views: Tensor) -> Tensor:
+    """Images of their own size, mirrored or not, cut out of those with a margin of zeros.
+
+    images: uint8 [images, channels, height, width]; views: uint8 [images, 3], as of `random_views`.
+    """
+    height, width = images.shape[2:]
+    padded = functional.pad(images, (MARGIN,) * 4)
+    mirrored, top, left = views.long().unbind(1)
+    rows = top[:, None] + torch.arange(height, device=images.device)
+    columns = torch.arange(width, device=images.device).expand(len(images), -1)
+    columns = left[:, None] + torch.where(mirrored[:, None] == 1, width - 1 - columns, columns)
+    places = torch.arange(len(images), device=images.device)[:, None, None]
+    return padded.permute(0, 2, 3, 1)[places, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
 class Engine:
-    """One network in training."""
+    """Networks in training side by side, every product one batched product of all members."""
 
     def __init__(
         self,
@@ -68,115 +137,90 @@ class Engine:
         images: Mapping[Part, TorchImages],
         recipe: Training,
     ) -> None:
-        """start: float32 [*shape] of every parameter; mask: uint8 [*shape] of every weight, None when dense."""
-        self.network = network
-        self.images = images
-        self.dtype = getattr(torch, recipe.precision)
-        kind = {"dtype": self.dtype, "device": recipe.device}
-        self.weights = {name: torch.tensor(values, **kind).requires_grad_() for name, values in start.items()}
-        self.mask = {name: torch.tensor(kept, **kind) for name, kept in (mask or {}).items()}
-        self.update = (Adam if recipe.optimizer == "adam" else Momentum)(list(self.weights.values()), recipe)
+        """start: float32 [members, *shape] of every parameter; mask: uint8 [members, *shape] of every weight, None when
+        dense.
+        """
+        self.images, self.recipe = images, recipe
+        self.networks = TorchNetwork(network, start, recipe)
+        self.mask = {name: self.networks.resident(kept) for name, kept in (mask or {}).items()}
+        self.update = (Adam if recipe.optimizer == "adam" else Momentum)(list(self.networks.weights.values()), recipe)
+        self.noise = [torch.Generator(recipe.device) for _ in range(self.networks.members)]
+        self.training_losses = compiled(self.losses, recipe) if recipe.compile else self.losses
 
-    def logits(self, pixels: Tensor) -> Tensor:
-        """The network's outputs [images, classes] before the softmax, for images of bytes; it sees `bytes / 255`."""
-        values = pixels.to(self.dtype).div_(255)
-        for layer in self.network.layers:
-            values = functional.linear(values, self.weights[layer.weight_name], self.weights[layer.bias_name])
-            if layer.role != "output":
-                values = functional.relu(values)
-        return values
+    def losses(self, pixels: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy [members, images] of images that train, as for `logits`; labels: int64 [members, images]."""
+        logits = self.networks.logits(pixels, self.noise)
+        return functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
 
-    def advance(self, batches: NDArray) -> float:
-        pixels, labels = self.images["train"].pixels, self.images["train"].labels
-        total = torch.zeros((), dtype=torch.float64, device=pixels.device)
-        for batch in torch.tensor(batches, device=pixels.device):
-            logits = self.logits(pixels.index_select(0, batch))
-            loss = functional.cross_entropy(logits, labels.index_select(0, batch))
-            gradients = torch.autograd.grad(loss, list(self.weights.values()))
-            for name, gradient in zip(self.weights, gradients, strict=True):
-                if name in self.mask:
-                    # A pruned weight sees no gradient, so its moments stay 0 and no update ever moves it from 0.
-                    gradient.mul_(self.mask[name])
-            self.update(gradients)
-            total += loss.detach()
-        return float(total) / len(batches)
+    def advance(
+        self,
+        batches: NDArray,
+        rates: Sequence[float] | None = None,
+        views: NDArray | None = None,
+        noise: Sequence[int] | None = None,
+    ) -> NDArray:
+        images, device = self.images["train"], self.recipe.device
+        weights = list(self.networks.weights.values())
+        masked = [place for place, name in enumerate(self.networks.weights) if name in self.mask]
+        masks = [self.mask[name] for name in self.networks.weights if name in self.mask]
+        for generator, seed in zip(self.noise, noise or [], strict=bool(noise)):
+            generator.manual_seed(seed)
+        indices = torch.tensor(batches, device=device)
+        seen = torch.tensor(views, device=device) if views is not None else None
+        total = torch.zeros(len(indices), dtype=torch.float64, device=device)
+        share = torch.full_like(indices[:, 0], 1 / indices.shape[2], dtype=self.networks.dtype)
+        for number, rate in enumerate(rates or [self.recipe.learning_rate] * indices.shape[1]):
+            batch = indices[:, number]
+            pixels = images.pixels.index_select(0, batch.flatten())
+            if seen is not None:
+                pixels = cut_out(pixels.view(-1, *self.networks.network.image_shape), seen[:, number].flatten(0, 1))
+            losses = self.training_losses(pixels.reshape(*batch.shape, -1), images.labels[batch])
+            gradients = [
+                # The fused optimisers take for granted that gradients lie in memory as weights do.
+                gradient if gradient.stride() == weight.stride() else torch.empty_like(weight).copy_(gradient)
+                for weight, gradient in zip(weights, torch.autograd.grad(losses, weights, share), strict=True)
+            ]
+            if masks:
+                # A pruned weight sees no gradient, so its moments stay 0 and no update ever moves it from 0.
+                torch._foreach_mul_([gradients[place] for place in masked], masks)
+            self.update(gradients, rate)
+            total += losses.detach().sum(1)
+        return (total / indices[0].numel()).cpu().numpy()
 
     @torch.no_grad()
-    def evaluate(self, part: Part) -> tuple[float, float]:
-        images = self.images[part]
-        loss = torch.zeros((), dtype=torch.float64, device=images.labels.device)
-        correct = torch.zeros((), dtype=torch.int64, device=images.labels.device)
-        for first in range(0, len(images.labels), SLICE):
-            labels = images.labels[first : first + SLICE]
-            logits = self.logits(images.pixels[first : first + SLICE])
-            loss += functional.cross_entropy(logits, labels, reduction="sum")
-            correct += (logits.argmax(dim=1) == labels).sum()
-        return float(loss) / len(images.labels), int(correct) / len(images.labels)
+    def evaluate(self, part: Part) -> tuple[NDArray, NDArray]:
+        images, members = self.images[part], self.networks.members
+        loss = torch.zeros(members, dtype=torch.float64, device=images.labels.device)
+        correct = torch.zeros(members, dtype=torch.int64, device=images.labels.device)
+        size = slice_size(self.networks.network, self.recipe.device)
+        for first in range(0, len(images.labels), size):
+            pixels, labels = (each[None, first : first + size] for each in (images.pixels, images.labels))
+            logits = self.networks.logits(pixels)
+            chosen = logits.gather(2, labels.expand(members, -1).unsqueeze(2)).squeeze(2)
+            loss += (logits.logsumexp(2) - chosen).sum(1)
+            correct += (logits.argmax(2) == labels).sum(1)
+        count = len(images.labels)
+        return loss.cpu().numpy() / count, correct.cpu().numpy() / count
 
     def parameters(self) -> Arrays:
-        return {name: weight.detach().float().cpu().numpy().copy() for name, weight in self.weights.items()}
+        arrays = self.networks.weights | self.networks.statistics
+        return {name: values.detach().float().cpu().numpy().copy(order="C") for name, values in arrays.items()}
 
     @torch.no_grad()
     def load(self, parameters: Arrays) -> None:
-        for name, values in parameters.items():
-            self.weights[name].copy_(torch.tensor(values))
+        for name, values in (self.networks.weights | self.networks.statistics).items():
+            values.copy_(torch.tensor(parameters[name]))
 
-
-# The optimisers call PyTorch's fused kernels themselves: the classes of torch.optim import the compiler with them,
-# which takes longer than a short training. A test compares them with those classes.
-
-
-class Adam:
-    """Adam with the usual constants (0.9, 0.999, 1e-8), in one pass over the weights."""
-
-    def __init__(self, weights: list[Tensor], recipe: Training) -> None:
-        self.weights = weights
-        self.rate = recipe.learning_rate
-        self.first = [torch.zeros_like(weight) for weight in weights]
-        self.second = [torch.zeros_like(weight) for weight in weights]
-        self.steps = [torch.zeros((), device=weight.device) for weight in weights]
+    def state(self) -> Arrays:
+        return {name: values.detach().cpu().numpy() for name, values in self.changing()}
 
     @torch.no_grad()
-    def __call__(self, gradients: tuple[Tensor, ...]) -> None:
-        for step in self.steps:
-            step += 1
-        torch._fused_adam_(
-            self.weights,
-            list(gradients),
-            self.first,
-            self.second,
-            [],
-            self.steps,
-            lr=self.rate,
-            beta1=0.9,
-            beta2=0.999,
-            weight_decay=0.0,
-            eps=1e-8,
-            amsgrad=False,
-            maximize=False,
-        )
+    def restore(self, state: Arrays) -> None:
+        for name, values in self.changing():
+            values.copy_(torch.from_numpy(state[name]))
 
-
-class Momentum:
-    """Stochastic gradient descent, with momentum unless it is 0, in one pass over the weights."""
-
-    def __init__(self, weights: list[Tensor], recipe: Training) -> None:
-        self.weights = weights
-        self.rate = recipe.learning_rate
-        self.momentum = recipe.momentum
-        self.velocity = [torch.zeros_like(weight) for weight in weights]
-
-    @torch.no_grad()
-    def __call__(self, gradients: tuple[Tensor, ...]) -> None:
-        torch._fused_sgd_(
-            self.weights,
-            list(gradients),
-            self.velocity if self.momentum else [],
-            lr=self.rate,
-            momentum=self.momentum,
-            weight_decay=0.0,
-            dampening=0.0,
-            nesterov=False,
-            maximize=False,
-            is_first_step=False,
-        )
+    def changing(self) -> Iterator[tuple[str, Tensor]]:
+        """The tensors that change in training, by name. Dropout is seeded anew for each stretch."""
+        yield from (self.networks.weights | self.networks.statistics).items()
+        for kind, tensors in self.update.state.items():
+            yield from ((f"{kind}.{number}", values) for number, values in enumerate(tensors))

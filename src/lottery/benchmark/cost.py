@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from lottery import tickets
-from lottery.arrays import Arrays
+from lottery.arrays import Arrays, of_member, stack
+from lottery.benchmark.plain_loop import PlainLoop
 from lottery.datasets.batches import shuffled_batches
-from lottery.datasets.images import Split, read_split
-from lottery.networks import Network, build
+from lottery.datasets.images import read_split
+from lottery.networks import build
 from lottery.pruning.allocation import ladder, remaining
 from lottery.randomness import Seed, split_generator
 from lottery.settings import Pruning, Training
@@ -32,52 +32,10 @@ LEVELS = range(21)
 TOLD = [0, 3, 7, 12, 15, 20]
 """The levels of the table: 100, 51, 21, 7, 3.6 and 1.2%."""
 
+NETWORK = "lenet-300-100"
+
 RECIPE = Training(test_every=500)
 """The paper's recipe: validation every 100 iterations; the engines take the curve of test accuracy every 500."""
-
-
-class PlainLoop:
-    """The yardstick: the masked training loop that one would write, data in memory, a fused optimiser.
-
-    The mask is multiplied into the weights after each step. Validation and test accuracy come every 100 iterations.
-    """
-
-    def __init__(self, network: Network, start: Arrays, mask: Arrays | None, split: Split) -> None:
-        layers: list[nn.Module] = []
-        for layer in network.layers:
-            linear = nn.Linear(layer.inputs, layer.outputs)
-            linear.weight.data = torch.tensor(start[layer.weight_name])
-            linear.bias.data = torch.tensor(start[layer.bias_name])
-            layers += [linear, nn.ReLU()]
-        self.model = nn.Sequential(*layers[:-1])
-        weights = [layer.weight for layer in self.model if isinstance(layer, nn.Linear)]
-        self.masked = list(zip(weights, map(torch.tensor, (mask or {}).values()), strict=False))
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=RECIPE.learning_rate, fused=True)
-        self.parts = {
-            name: (torch.tensor(part.pixels / np.float32(255)), torch.tensor(part.labels))
-            for name, part in [("train", split.train), ("validation", split.validation), ("test", split.test)]
-        }
-
-    def advance(self, batches: NDArray) -> None:
-        images, labels = self.parts["train"]
-        for batch in torch.tensor(batches):
-            self.optimizer.zero_grad()
-            self.loss(images[batch], labels[batch]).backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
-            with torch.no_grad():
-                for weight, kept in self.masked:
-                    weight *= kept
-
-    def loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(self.model(images), labels)
-
-    @torch.no_grad()
-    def evaluate(self, part: str) -> None:
-        images, labels = self.parts[part]
-        for first in range(0, len(labels), 1000):
-            logits = self.model(images[first : first + 1000])
-            nn.functional.cross_entropy(logits, labels[first : first + 1000]).item()
-            (logits.argmax(1) == labels[first : first + 1000]).sum().item()
 
 
 @dataclass(frozen=True)
@@ -90,34 +48,53 @@ class Contestant:
     test_every: int
 
 
-def run(dataset: Path, repeats: int) -> pd.DataFrame:
-    """Milliseconds of an iteration for every level and contestant, columns COLUMNS; one row for each."""
-    torch_engine.one_thread()
-    split = read_split(dataset, RECIPE.validation_images, split_generator(0, "benchmark"))
-    seed, network = Seed(0, "benchmark", 0), build("lenet-300-100", 784, 10)
-    initial = network.initial(seed.generator("initialisation"))
-    batches = shuffled_batches(
-        len(split.train.labels), RECIPE.batch_size, lambda epoch: seed.generator("batches", epoch=epoch)
-    )
-    images = {engine: engine.resident(split, RECIPE) for engine in (torch_engine, sparse_engine)}
-    dense = sparse_engine.Engine(network, initial, None, images[sparse_engine], RECIPE)
-    dense.advance(batches(0, 1000))
+class Setting:
+    """What every contestant works on: LeNet on MNIST, and tickets found in a briefly trained dense network."""
+
+    def __init__(self, dataset: Path) -> None:
+        torch_engine.one_thread()
+        self.split = read_split(dataset, RECIPE, split_generator(0, "benchmark"))
+        self.network = build(NETWORK, (28, 28), 10)
+        seed = Seed(0, "benchmark", 0)
+        self.initial = self.network.initial(seed.generator("initialisation"))
+        self.batches = shuffled_batches(
+            len(self.split.train.labels), RECIPE.batch_size, lambda epoch: seed.generator("batches", epoch=epoch)
+        )
+        self.images = {engine: engine.resident(self.split, RECIPE) for engine in (torch_engine, sparse_engine)}
+        dense = sparse_engine.Engine(self.network, stack([self.initial]), None, self.images[sparse_engine], RECIPE)
+        dense.advance(self.batches(0, 1000)[None])
+        self.trained = of_member(dense.parameters(), 0)
+
+    def ticket(self, level: int) -> tuple[Arrays, Arrays | None]:
+        """Start and mask of a one-shot ticket, or of the dense network at level 0."""
+        if not level:
+            return self.initial, None
+        mask = tickets.prune(self.trained, None, ladder(self.network, Pruning(), level))
+        return tickets.rewind(self.initial, mask), mask
+
+
+def run(setting: Setting, repeats: int) -> pd.DataFrame:
+    """Milliseconds of an iteration for every level and contestant; one row for each."""
+    split, network, images, batches = setting.split, setting.network, setting.images, setting.batches
     rows = []
     for level in LEVELS:
         counts = ladder(network, Pruning(), level)
-        mask = tickets.prune(dense.parameters(), None, counts) if level else None
-        start = tickets.rewind(initial, mask) if mask else initial
-        plain = PlainLoop(network, start, mask, split)
-        contestants = [Contestant("plain", plain.advance, plain.evaluate, RECIPE.validation_every)]
+        start, mask = setting.ticket(level)
+        plain = PlainLoop(NETWORK, (1, 28, 28), start, mask, split, RECIPE, torch_engine.SLICE)
+
+        def advance(batches: NDArray, plain: PlainLoop = plain) -> float:
+            return plain.advance(torch.tensor(batches[0]))
+
+        contestants = [Contestant("plain", advance, plain.evaluate, RECIPE.validation_every)]
         for name, engine in (("torch", torch_engine), ("sparse", sparse_engine)):
-            made = engine.Engine(network, start, mask, images[engine], RECIPE)
+            made = engine.Engine(network, stack([start]), stack([mask]) if mask else None, images[engine], RECIPE)
             contestants.append(Contestant(name, made.advance, made.evaluate, RECIPE.test_every))
         times: dict[str, list[tuple[float, float, float]]] = {contestant.name: [] for contestant in contestants}
         for repeat in range(repeats + 1):
-            stretch = batches(100 * repeat, 100 * (repeat + 1))
+            stretch = batches(100 * repeat, 100 * (repeat + 1))[None]
             for contestant in contestants:
                 measured = (
-                    seconds(contestant.advance, stretch) / len(stretch),
+                    seconds(contestant.advance, stretch) / stretch.shape[1],
                     seconds(contestant.evaluate, "validation") / RECIPE.validation_every,
                     seconds(contestant.evaluate, "test") / contestant.test_every,
                 )
@@ -149,7 +126,7 @@ def peak_gflops() -> float:
 def as_markdown(table: pd.DataFrame) -> str:
     """The table for reading: each engine's cost, and how many times less it is than the plain loop's."""
     wide = table.set_index(["level", "engine"])
-    inputs = build("lenet-300-100", 784, 10).layers[0].weights / 266_200
+    inputs = build(NETWORK, (28, 28), 10).layers[0].weights / 266_200
     peak = peak_gflops()
     lines = []
     for level in TOLD:

@@ -1,0 +1,29 @@
+# The packages of requirements.lock and this package, for sites without conda; it runs the checkout that it is started in:
+#   docker build --tag lottery .
+#   docker run --rm --user "$(id -u):$(id -g)" --volume "$PWD:/work" lottery --cores all
+# Apptainer and Podman take the same image: apptainer exec docker-archive:lottery.tar snakemake --cores all
+FROM python:3.11.13-slim-bookworm
+
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
+
+# git tells the commit that every summary.json names. Debian keeps one version of it, so none is pinned.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends git \
+    && rm -rf /var/lib/apt/lists/*
+
+WORKDIR /opt/lottery
+COPY requirements.lock ./
+RUN pip install --no-cache-dir --requirement requirements.lock
+
+COPY pyproject.toml README.md LICENSE ./
+COPY src src
+RUN pip install --no-cache-dir --no-deps --no-build-isolation . \
+    && git config --system --add safe.directory /work
+
+# Any user number must do: it needs no name, and caches go where everyone may write.
+ENV HOME=/tmp USER=lottery
+USER 1000
+WORKDIR /work
+ENTRYPOINT ["snakemake"]
+CMD ["--cores", "all"]

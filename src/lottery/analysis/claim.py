@@ -1,0 +1,100 @@
+"""What a claim is: which experiments it speaks of, what it measures, and in which range it holds."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lottery.analysis.measures import Comparison, Measured
+from lottery.analysis.statistics import Estimate
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values for which a claim holds, both bounds excluded."""
+
+    above: float = -math.inf
+    below: float = math.inf
+
+    def verdict(self, estimate: Estimate) -> str:
+        """The verdict on an estimate, by its interval."""
+        if math.isnan(estimate.low):
+            return "inconclusive"
+        if self.above < estimate.low and estimate.high < self.below:
+            return "replicated"
+        if estimate.high <= self.above or estimate.low >= self.below:
+            return "not replicated"
+        return "inconclusive"
+
+    def __str__(self) -> str:
+        bounds = [f"> {self.above:g}"] * (self.above > -math.inf) + [f"< {self.below:g}"] * (self.below < math.inf)
+        return " and ".join(bounds)
+
+
+EARLIER, LATER = Range(below=1), Range(above=1)
+BETTER, WORSE = Range(above=0), Range(below=0)
+AS_ACCURATE = Range(above=-0.2)
+"""As accurate or better: within 0.2 points, the width of a matching network in arXiv 1912.05671."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The experiments that a claim speaks of: a network on a dataset, with a recipe.
+
+    dataset: the paper's. also: others on which the same statement is judged. warmup and dropout say whether there is
+    any; a warmup of None may be or not. recipe: values that other columns of the recipe must have, what it does not
+    name may be anything. Survivors go back to the initialisation, as in the paper.
+    """
+
+    network: str
+    dataset: str
+    also: tuple[str, ...] = ()
+    warmup: bool | None = None
+    dropout: bool = False
+    scope: Literal["layer", "global"] = "layer"
+    recipe: Mapping[str, str | float] = field(default_factory=dict)
+
+    def includes(self, comparison: Comparison) -> bool:
+        """Whether the claim speaks of this experiment."""
+        found = comparison.recipe
+        return (
+            comparison.network == self.network
+            and comparison.dataset in (self.dataset, *self.also)
+            and self.warmup in (None, found["warmup_iterations"] > 0)
+            and self.dropout == (found["dropout"] > 0)
+            and self.scope == found["pruning_scope"]
+            and found["rewind_iteration"] == 0
+            and all(found[column] == value for column, value in self.recipe.items())
+        )
+
+    def __str__(self) -> str:
+        recipe = [f"{column.replace('_', ' ')} {value}" for column, value in self.recipe.items()]
+        warmup = [] if self.warmup is None else ["warmup" if self.warmup else "no warmup"]
+        scope = [f"{self.scope} pruning"] * (self.scope != "layer")
+        return ", ".join([self.network, *recipe, *warmup, "dropout" if self.dropout else "no dropout", *scope])
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim: what the paper says and where, its number, our measure in the same unit, the verdict's rule.
+
+    versus: the second experiment, on the same dataset, of a claim that compares two; the measure finds it as `other`.
+    """
+
+    id: str
+    text: str
+    where: str
+    measure: Callable[[Comparison], Measured]
+    unit: str
+    rule: Range
+    paper: float | None = None
+    weights_remaining: float | None = None
+    needs_iterations: int = 0
+    note: str = ""
+    subject: Subject = field(kw_only=True)
+    versus: Subject | None = None
+
+
+def joined(*remarks: str) -> str:
+    """The remarks that there are, as one note."""
+    return "; ".join(filter(None, remarks))

@@ -1,0 +1,165 @@
+"""Raw files: where they are looked for, their checksums, and downloading those that are found nowhere."""
+
+import gzip
+import hashlib
+import logging
+import socket
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+
+from lottery.arrays import FULL, reason, replacing
+from lottery.datasets.sources import RawFile, Source
+from lottery.errors import LotteryError
+
+log = logging.getLogger(__name__)
+
+SYSTEM_MIRRORS = (Path("/usr/share/datasets"),)
+"""Folders laid out like a mirror by packages of the system: Debian's `dataset-fashion-mnist` uses this one."""
+
+TIMEOUT = 30.0
+"""Seconds without an answer after which a download is given up."""
+
+TRIES = 3
+"""How often each address of a file is tried."""
+
+PAUSE = 2.0
+"""Seconds between the first try and the second; between the second and the third twice as many."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where raw files are looked for. Only `downloads` is ever written to.
+
+    resources: the repository's own, in a folder for each dataset; mirror: the user's folder, if there is one;
+    downloads: folder of earlier and new downloads, in a folder for each dataset.
+    """
+
+    resources: Path
+    mirror: Path | None
+    downloads: Path
+
+    def folders(self, data: Source) -> Iterator[Path]:
+        """The folders that may hold a dataset's raw files, in the order of the search.
+
+        Raises LotteryError when the search comes to a mirror that is no folder.
+        """
+        yield self.resources / data.name
+        if self.mirror:
+            if not self.mirror.is_dir():
+                raise LotteryError(f"{self.mirror}: data_mirror (or LOTTERY_DATA) names it, but it is not a folder")
+            yield from in_mirror(self.mirror, data)
+        for system in SYSTEM_MIRRORS:
+            yield from in_mirror(system, data)
+        yield self.downloads / data.name
+
+
+def in_mirror(mirror: Path, data: Source) -> list[Path]:
+    """The folders of a dataset in a mirror: our own layout, then that of torchvision's `root`."""
+    return [mirror / folder for folder in (data.name, data.torchvision_folder) if folder]
+
+
+def read_raw(data: Source, places: Places) -> dict[str, bytes]:
+    """The bytes of every raw file of a dataset by name, unpacked and verified.
+
+    A file that is found is never passed over: it must be right. Files found nowhere are downloaded. Raises LotteryError
+    when a file is wrong or cannot be had.
+    """
+    found = {file: find(file, places.folders(data)) for file in data.files}
+    contents = {file.name: verified_bytes(path, file, name=str(path)) for file, path in found.items() if path}
+    missing = [file for file, path in found.items() if not path]
+    for index, file in enumerate(missing):
+        try:
+            contents[file.name] = download(file, places.downloads / data.name)
+        except LotteryError as error:
+            raise LotteryError(f"{error}\n{how_to_provide(missing[index:], data, places)}") from None
+    return contents
+
+
+def find(file: RawFile, folders: Iterable[Path]) -> Path | None:
+    """The first place where the file lies, be it packed or unpacked."""
+    for path in (folder / name for folder in folders for name in file.names):
+        try:
+            path.lstat()  # a link to nowhere is a wrong file, not a missing one
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise LotteryError(f"{path}: cannot be read: {error.strerror}") from None
+        return path
+    return None
+
+
+def verified_bytes(path: Path, file: RawFile, *, name: str) -> bytes:
+    """The bytes of a raw file, unpacked if its name ends like that of a packed one.
+
+    `name` is used in errors. Raises LotteryError when the file cannot be read or holds other bytes. No more than the
+    expected size is unpacked.
+    """
+    packed = file.gzipped and path.suffix == ".gz"
+    expected = f"expected {file.bytes} bytes of SHA-256 {file.sha256}{' in a gzip file' if packed else ''}"
+    try:
+        with gzip.open(path) if packed else path.open("rb") as stored:
+            content = stored.read(file.bytes + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise LotteryError(f"{name}: cannot be read: {reason(error)}; {expected}") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != file.sha256:
+        size = len(content)
+        told = f"{size} bytes of SHA-256 {found}" if size <= file.bytes else f"more than {file.bytes} bytes"
+        raise LotteryError(f"{name}: is not the {file.name} it should be: found {told}, {expected}")
+    return content
+
+
+def download(file: RawFile, folder: Path) -> bytes:
+    """Download a file into `folder` from the first of its addresses that gives the right bytes, and return these.
+
+    Raises LotteryError with the last reason of every address when none does after all tries.
+    """
+    if not file.urls:
+        raise LotteryError(f"{file.name}: is in none of the folders, and no address is known for it")
+    reasons = {}
+    for attempt in range(TRIES):
+        time.sleep(PAUSE * attempt)
+        for url in file.urls:
+            log.info("Downloading %s, try %d of %d", url, attempt + 1, TRIES)
+            try:
+                return fetch(url, file, folder / file.name)
+            except LotteryError as error:
+                reasons[url] = str(error)
+                log.info("%s", error)
+    raise LotteryError(f"{file.name}: cannot be downloaded: {'; '.join(reasons.values())}")
+
+
+def fetch(url: str, file: RawFile, path: Path) -> bytes:
+    """Try to download a file once. It becomes `path` when its bytes have been verified, which are returned."""
+    from torchvision.datasets.utils import download_url  # takes seconds to import
+
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)  # torchvision sets none
+    try:
+        with replacing(path, file.bytes) as aside:
+            try:
+                download_url(url, str(aside.parent), aside.name)
+            except (OSError, HTTPException, RuntimeError, ValueError) as error:
+                if getattr(error, "errno", None) in FULL:
+                    raise
+                raise LotteryError(f"{url}: {reason(error)}") from None
+            return verified_bytes(aside, file, name=url)
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def how_to_provide(missing: list[RawFile], data: Source, places: Places) -> str:
+    """What a user without internet can do, one line for each missing file."""
+    folders = " or ".join(map(str, in_mirror(places.mirror or Path("FOLDER"), data)))
+    files = "\n".join(
+        f"  {' or '.join(file.names)}{', from ' if file.urls else ''}{' or '.join(file.urls)}" for file in missing
+    )
+    naming = "" if places.mirror else " (data_mirror: FOLDER in the configuration, or LOTTERY_DATA=FOLDER, names it)"
+    return (
+        f"Without internet, put these files into {places.downloads / data.name}, or into {folders} of a"
+        f" mirror folder{naming}:\n{files}"
+    )

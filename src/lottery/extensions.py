@@ -1,0 +1,193 @@
+"""A user's own networks and datasets: Python files named by the settings, which add to the tables of names.
+
+A file is run as the user's own code, as a Snakefile is, and is never looked for anywhere but where it is named.
+"""
+
+import hashlib
+import logging
+import re
+import sys
+import traceback
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import CodeType
+from typing import ParamSpec, TypeVar
+
+from lottery.arrays import read_bytes
+from lottery.datasets.images import PARSERS, Parser
+from lottery.datasets.sources import SOURCES, Source, check_source
+from lottery.errors import LotteryError
+from lottery.networks import NETWORKS, Network, check_network, known_name
+from lottery.settings import NAME
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+NetworkMaker = Callable[[tuple[int, int, int], int], Network]
+"""Makes a network for images of (channels, height, width) and a number of classes."""
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A file that was loaded: its path as it was named, its content's SHA-256, the names that it added."""
+
+    path: str
+    sha256: str
+    networks: frozenset[str]
+    datasets: frozenset[str]
+
+
+LOADED: dict[Path, Extension] = {}
+"""The files loaded by this process, by absolute path, in their order."""
+
+
+def add_network(name: str, make: NetworkMaker) -> None:
+    """Let experiments name a network, which `make` makes for each kind of images.
+
+    Raises LotteryError when the name is taken or not of the form `small-net`. What `make` gives is checked when it is
+    asked for.
+    """
+    check_name("network", name)
+    if known_name(name):
+        raise LotteryError(f"there is a network {name!r} already")
+    make_safely = told_in_one_line(f"network: {name}", make)
+
+    def made(image_shape: tuple[int, ...], classes: int) -> Network:
+        channels, height, width = image_shape
+        network = make_safely((channels, height, width), classes)
+        if not isinstance(network, Network):
+            raise LotteryError(f"network: {name}: the function that makes it returns {network!r}, not a Network")
+        try:
+            check_network(network, (channels, height, width), classes)
+        except LotteryError as error:
+            raise LotteryError(f"network: {name}: {error}") from None
+        return network
+
+    NETWORKS[name] = made
+
+
+def add_dataset(data: Source, parse: Parser | None = None) -> None:
+    """Let experiments name a dataset.
+
+    parse: the parser of its format, where that is new: from the source and the bytes of its raw files by name, unpacked
+    and verified, to the uint8 arrays `data.shapes`. Raises LotteryError when a name is taken or anything in the source
+    cannot be.
+    """
+    check_name("dataset", data.name)
+    if data.name in SOURCES:
+        raise LotteryError(f"there is a dataset {data.name!r} already")
+    check_source(data)
+    if parse:
+        if data.format in PARSERS:
+            raise LotteryError(f"there is a format {data.format!r} already; a parser of another one needs another name")
+        PARSERS[data.format] = told_in_one_line(f"dataset: {data.name}", parse)
+    elif data.format not in PARSERS:
+        raise LotteryError(f"the format {data.format!r} has no parser; known: {', '.join(PARSERS)}")
+    SOURCES[data.name] = data
+
+
+def check_name(kind: str, name: str) -> None:
+    """Raise LotteryError for a name that cannot stand in paths and commands."""
+    if not isinstance(name, str) or not re.fullmatch(NAME, name):
+        raise LotteryError(f"the name of the {kind} {name!r} must be of the form small-net (a-z, 0-9, -)")
+
+
+def load(paths: Iterable[str | Path]) -> None:
+    """Run these files in order, each once in a process. Relative paths start at the working directory.
+
+    Raises LotteryError with the file and, where there is one, the line.
+    """
+    for path in map(Path, paths):
+        if path.resolve() not in LOADED:
+            LOADED[path.resolve()] = loaded(path)
+
+
+def loaded(path: Path) -> Extension:
+    """Run one file."""
+    try:
+        content = read_bytes(path)
+    except LotteryError as error:
+        below = "" if path.is_absolute() else f"; relative paths start at the working directory, {Path.cwd()}"
+        raise LotteryError(f"{error}{below}") from None
+    log.info("Loading %s", path)
+    networks, datasets = set(NETWORKS), set(SOURCES)
+    name = f"_lottery_extension_{len(LOADED)}"
+    loader = AsItIsNow(name, str(path), content)
+    spec = spec_from_file_location(name, path, loader=loader)
+    assert spec
+    # Classes find the module that they were defined in by its name, dataclasses among them.
+    module = sys.modules[name] = module_from_spec(spec)
+    try:
+        loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise LotteryError(told(error, {str(path)}) or f"{path}: {what(error)}") from None
+    return Extension(
+        str(path),
+        hashlib.sha256(content).hexdigest(),
+        frozenset(NETWORKS) - networks,
+        frozenset(SOURCES) - datasets,
+    )
+
+
+class AsItIsNow(SourceFileLoader):
+    """Compiles the very bytes that were read, and leaves no compiled copy beside them.
+
+    Python takes such a copy for that of a file edited within the same second to the same size.
+    """
+
+    def __init__(self, name: str, path: str, content: bytes) -> None:
+        super().__init__(name, path)
+        self.content = content
+
+    def get_code(self, _: str) -> CodeType:
+        return self.source_to_code(self.content, self.path)
+
+
+def needed(paths: Sequence[str], network: str, dataset: str) -> list[str]:
+    """Of the loaded files named by a run, those that its experiments with this network and dataset depend on.
+
+    They are the file that adds a name and all before it, which it may build on; none where both names are known without
+    them, so that an edit repeats nothing there.
+    """
+    adding = [LOADED[Path(path).resolve()] for path in paths]
+    last = max(
+        (place for place, each in enumerate(adding, 1) if network in each.networks or dataset in each.datasets),
+        default=0,
+    )
+    return list(paths[:last])
+
+
+def told_in_one_line(place: str, function: Callable[P, R]) -> Callable[P, R]:
+    """A user's function, whose errors become LotteryError: the place in the settings, the file and line, the error."""
+
+    def call(*arguments: P.args, **options: P.kwargs) -> R:
+        try:
+            return function(*arguments, **options)
+        except LotteryError as error:
+            raise LotteryError(f"{place}: {error}") from None
+        except Exception as error:
+            where = told(error, {each.path for each in LOADED.values()}) or what(error)
+            raise LotteryError(f"{place}: {where}") from error
+
+    return call
+
+
+def told(error: BaseException, files: Collection[str]) -> str:
+    """An error in one line that begins with the last line of one of these files that it went through; empty if none."""
+    if isinstance(error, SyntaxError) and error.filename in files:
+        line = f", line {error.lineno}" if error.lineno else ""
+        return f"{error.filename}{line}: {what(error)}"
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
+    return f"{lines[-1].filename}, line {lines[-1].lineno}: {what(error)}" if lines else ""
+
+
+def what(error: BaseException) -> str:
+    """The kind and the text of an error in one line."""
+    text = " ".join((error.msg if isinstance(error, SyntaxError) else str(error)).split())
+    kind = "" if isinstance(error, LotteryError) else type(error).__name__
+    return ": ".join(filter(None, [kind, text if text.isprintable() else ascii(text)]))

@@ -1,0 +1,149 @@
+"""Files of a user that add names: how they are found and run, and what their errors say."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import examples, experiment
+
+from lottery import extensions
+from lottery.errors import LotteryError
+from lottery.extensions import LOADED, add_network, load, needed
+from lottery.networks import NETWORKS, build
+from lottery.runs import read_run
+from lottery.settings import Training
+from lottery.stacks import ExperimentKey, Member
+from lottery.training.job import Job, checkpoint_key
+
+EXTENSION, _ = examples("A network or a dataset of your own", "python")
+pytestmark = pytest.mark.usefixtures("own_names")
+
+
+def run_with(path: Path | str, **changes: object) -> dict:
+    return {
+        "run": "x",
+        "extensions": [str(path)],
+        "run_experiments": ["x"],
+        "experiments": {"x": experiment(**changes)},
+    }
+
+
+def test_settings_are_read_without_torch(tmp_path):
+    (tmp_path / "own.py").write_text(EXTENSION)
+    code = f"import sys, lottery.runs; lottery.runs.read_run({run_with('own.py', network='conv-stripes')!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; sys.exit('torch' in sys.modules)"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(extensions.__file__).parents[1])},
+    )
+    assert done.returncode == 0
+
+
+ADD = "from lottery.extensions import add_dataset, add_network\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("x = 1\ny = (\n", ", line 2: SyntaxError: '(' was never closed"),
+        ("x = 1\n\ny\n", ", line 3: NameError: name 'y' is not defined"),
+        ("def f():\n    raise ValueError('two\\nlines')\nf()\n", ", line 2: ValueError: two lines"),
+        ("raise ValueError('\\x1b[31mred')\n", r", line 1: ValueError: '\x1b[31mred'"),
+        ("import sys\nsys.exit('bye')\n", ", line 2: SystemExit: bye"),
+        ("import neighbour\n", ", line 1: ModuleNotFoundError: No module named 'neighbour'"),
+        (ADD + "add_network('conv-2', print)\n", ", line 2: there is a network 'conv-2' already"),
+        (ADD + "add_network('lenet-5-5', print)\n", ", line 2: there is a network 'lenet-5-5' already"),
+        (ADD + "for _ in 'ab':\n    add_network('own', print)\n", ", line 3: there is a network 'own' already"),
+        (
+            ADD + "add_network('x; touch owned', print)\n",
+            "the name of the network 'x; touch owned' must be of the form",
+        ),
+        (ADD + "add_network('x\\n', print)\n", r"the name of the network 'x\n' must be of the form"),
+        ("\x00", ": "),
+    ],
+)
+def test_an_error_in_a_file_is_one_line_that_names_it(tmp_path, text, told):
+    path = tmp_path / "own.py"
+    path.write_text(text)
+    (tmp_path / "neighbour.py").write_text("")
+    with pytest.raises(LotteryError) as error:
+        read_run(run_with(path))
+    assert str(error.value).startswith(f"config: extensions: {path}")
+    assert told in str(error.value)
+    assert str(error.value).isprintable()
+
+
+def test_a_file_is_looked_for_where_it_is_named_and_nowhere_else(tmp_path, monkeypatch):
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library/own.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path / "library")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LotteryError, match=f"own.py: cannot be read: No such file .* working directory, {tmp_path}$"):
+        read_run(run_with("own.py"))
+    with pytest.raises(LotteryError, match="library: cannot be read: Is a directory"):
+        read_run(run_with("library"))
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ([""], "'' must be the path of a Python file"),
+        (["a\nb.py"], "'a\\nb.py' must be the path of a Python file"),
+        (["a\0.py"], "must be the path of a Python file"),
+        (["a.py", "a.py"], "names one file twice"),
+    ],
+)
+def test_settings_name_files(value, told):
+    with pytest.raises(LotteryError) as error:
+        read_run(run_with("") | {"extensions": value})
+    assert str(error.value).startswith("config: extensions: ")
+    assert told in str(error.value)
+    assert str(error.value).isprintable()
+
+
+def test_a_file_is_run_once_and_as_it_is_now(tmp_path):
+    path = tmp_path / "own.py"
+    for name in ("a", "b"):
+        path.write_text(f"{ADD}add_network('{name}', print)\n")
+        os.utime(path, (0, 0))
+        load([path, str(path), tmp_path / "../" / tmp_path.name / "own.py"])
+        assert LOADED.popitem()[1].networks == {name}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_experiments_depend_on_the_file_that_adds_a_name_and_those_before_it(tmp_path):
+    paths = [str(tmp_path / f"{name}.py") for name in "abc"]
+    for path in paths:
+        Path(path).write_text(f"{ADD}add_network('net-{Path(path).stem}', print)\n")
+    load(paths)
+    assert needed(paths, "net-b", "mnist") == paths[:2]
+    assert needed(paths, "net-c", "mnist") == paths
+    assert needed(paths, "conv-2", "mnist") == []
+
+
+def test_what_a_file_adds_is_in_the_checkpoints_key(tmp_path):
+    (tmp_path / "dataset").write_bytes(b"")
+    key = ExperimentKey(experiment="x", seed=0, dataset="mnist")
+    job = Job(key, "own", Training(), "dense", 0, [Member(0, 0)])
+    keys = set()
+    for rate in (1, 2):
+        (tmp_path / f"{rate}.py").write_text(f"{ADD}add_network('own', lambda *_: {rate})\n")
+        NETWORKS.pop("own", None)
+        LOADED.clear()
+        load([tmp_path / f"{rate}.py"])
+        NETWORKS["own"] = NETWORKS["conv-2"]
+        keys.add(checkpoint_key(job, job.members, {}, {}, tmp_path / "dataset"))
+    assert len(keys) == 2
+
+
+def test_a_function_that_fails_is_told_with_its_line(tmp_path):
+    (tmp_path / "own.py").write_text(f"{ADD}def net(shape, classes):\n    return shape.x\nadd_network('own', net)\n")
+    with pytest.raises(LotteryError) as error:
+        read_run(run_with(tmp_path / "own.py", network="own"))
+    told = f"config: experiments.x.network: own: {tmp_path}/own.py, line 3: AttributeError: 'tuple' object has no"
+    assert str(error.value).startswith(told)
+    add_network("none", lambda *_: None)
+    with pytest.raises(LotteryError, match="network: none: the function that makes it returns None, not a Network"):
+        build("none", (2, 4, 4), 3)

@@ -1,0 +1,70 @@
+"""Stacks: what every member's masks and starting weights are made of, and what its key alone decides."""
+
+import numpy as np
+
+from lottery import stacks, tickets
+from lottery.arrays import Arrays, of_member
+from lottery.networks import build
+from lottery.pruning.allocation import ladder
+from lottery.settings import Pruning
+from lottery.stacks import ExperimentKey, Stack
+
+NETWORK = build("lenet-12-7", (20,), 4)
+KEY = ExperimentKey(experiment="lenet-mnist", seed=0, dataset="mnist")
+TWO = Stack(1, 2)
+
+
+def as_bytes(arrays: Arrays) -> dict[str, bytes]:
+    return {name: values.tobytes() for name, values in arrays.items()}
+
+
+def initial_and_masks() -> tuple[Arrays, Arrays]:
+    """Two replicates' initial weights, and masks that keep the largest of them."""
+    initial = stacks.initialize(TWO, KEY, NETWORK, 0)
+    return initial, stacks.prune(TWO, initial, None, ladder(NETWORK, Pruning(), 3))
+
+
+def test_initial_weights_depend_on_their_key_alone():
+    both = stacks.initialize(TWO, KEY, NETWORK, 0)
+    assert as_bytes(both) == as_bytes(stacks.initialize(TWO, KEY, NETWORK, 0))
+    for place, replicate in enumerate((1, 2)):
+        alone = stacks.initialize(Stack(replicate, replicate), KEY, NETWORK, 0)
+        assert as_bytes(of_member(both, place)) == as_bytes(of_member(alone, 0)), "whoever else is in the stack"
+    weights = [both["fc1.weight"][0], both["fc1.weight"][1]]
+    weights += [stacks.initialize(TWO, KEY, NETWORK, 1)["fc1.weight"][0]]
+    for change in ({"seed": 1}, {"experiment": "other"}):
+        weights += [stacks.initialize(TWO, KEY.model_copy(update=change), NETWORK, 0)["fc1.weight"][0]]
+    assert len({values.tobytes() for values in weights}) == len(weights)
+
+
+def test_every_member_is_pruned_by_its_own_weights_within_its_own_mask():
+    initial, masks = initial_and_masks()
+    counts = ladder(NETWORK, Pruning(), 4)
+    smaller = stacks.prune(TWO, initial, masks, counts)
+    for place in range(2):
+        own = tickets.prune(of_member(initial, place), of_member(masks, place), counts)
+        assert as_bytes(of_member(smaller, place)) == as_bytes(own)
+
+
+def test_a_reinitialised_control_keeps_its_tickets_mask_and_none_of_its_weights():
+    initial, ticket = initial_and_masks()
+    masks, start = stacks.reinitialize(TWO, KEY, NETWORK, 3, 2, ticket)
+    for name, kept in masks.items():
+        assert (kept == np.repeat(ticket[name], 2, axis=0)).all()
+        assert not start[name][kept == 0].any()
+        survivors = [initial[name][place // 2][mask == 1] for place, mask in enumerate(kept)]
+        drawn = [values[mask == 1] for values, mask in zip(start[name], kept, strict=True)]
+        everything = np.concatenate([initial[name][0][kept[0] == 1], initial[name][1][kept[2] == 1], *drawn])
+        assert all((ours != theirs).all() for ours, theirs in zip(drawn, survivors, strict=True))
+        assert len(np.unique(everything)) == len(everything), "no draw repeats another"
+
+
+def test_a_random_control_has_the_tickets_counts_and_its_initial_weights():
+    initial, ticket = initial_and_masks()
+    masks, start = stacks.randomize_mask(TWO, KEY, 3, 2, ticket, initial)
+    for name, kept in masks.items():
+        placed = np.repeat(ticket[name], 2, axis=0)
+        assert (kept.sum(axis=(1, 2)) == placed.sum(axis=(1, 2))).all()
+        assert all((mask != other).any() for mask, other in zip(kept, placed, strict=True))
+        assert (kept[0] != kept[1]).any(), "draws of one replicate differ"
+        assert start[name].tobytes() == np.where(kept, np.repeat(initial[name], 2, axis=0), 0).astype("f4").tobytes()

@@ -1,0 +1,153 @@
+"""`lottery verify` finds every damaged file of a finished run, and nothing wrong with one that is whole."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lottery.arrays import read_arrays, write_arrays
+from lottery.cli import main
+from lottery.verification import verify
+
+STACK = "lenet-mnist/r0-1"
+
+
+@pytest.fixture(scope="module")
+def finished(smoke, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copytree(smoke.folder / "results", folder / "results")
+    return folder / "results"
+
+
+def test_a_whole_run_is_what_it_says(finished, capsys):
+    assert main(["verify", str(finished / "smoke")]) == 0
+    assert "masks, starts, weights, accuracies and tables are what they should be" in capsys.readouterr().out
+
+
+def array_change(name, index, value):
+    def damage(path: Path) -> None:
+        arrays = read_arrays(path)
+        changed = arrays[name].copy()
+        changed[index] = value(changed[index])
+        write_arrays(path, arrays | {name: changed})
+
+    return damage
+
+
+def one_more_pruned(path: Path) -> None:
+    arrays = read_arrays(path)
+    mask = arrays["fc2.weight"].copy()
+    mask[0].flat[int(np.flatnonzero(mask[0])[0])] = 0
+    write_arrays(path, arrays | {"fc2.weight": mask})
+
+
+def two_swapped(path: Path) -> None:
+    """As many weights as before, but not the largest."""
+    arrays = read_arrays(path)
+    mask = arrays["fc1.weight"].copy()
+    kept, pruned = (int(np.flatnonzero(mask[1] == value)[0]) for value in (1, 0))
+    mask[1].flat[kept], mask[1].flat[pruned] = 0, 1
+    write_arrays(path, arrays | {"fc1.weight": mask})
+
+
+def text(old: str, new: str):
+    def damage(path: Path) -> None:
+        content = path.read_text()
+        assert old in content
+        path.write_text(content.replace(old, new, 1))
+
+    return damage
+
+
+def higher_accuracy(path: Path) -> None:
+    summary = json.loads(path.read_text())
+    summary["members"][0]["test_accuracy_final"] += 0.01
+    path.write_text(json.dumps(summary))
+
+
+def of_another_replicate(path: Path) -> None:
+    arrays = read_arrays(path)
+    write_arrays(path, {name: values[::-1] for name, values in arrays.items()})
+
+
+def forged(damage):
+    """Damage a file and put its new checksum into summary.json, as a careless tool would."""
+
+    def both(path: Path) -> None:
+        damage(path)
+        summary = path.with_name("summary.json")
+        content = json.loads(summary.read_text())
+        content["sha256"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        summary.write_text(json.dumps(content))
+
+    return both
+
+
+DAMAGES = {
+    "a weight of the initialisation": (
+        "dense/level0/start.safetensors",
+        array_change("fc1.weight", (0, 3, 4), lambda value: value + 1),
+    ),
+    "the same, forged": (
+        "dense/level0/start.safetensors",
+        forged(array_change("fc1.weight", (0, 3, 4), lambda value: value + 1)),
+    ),
+    "one weight too many pruned": ("iterative/level2/mask.safetensors", forged(one_more_pruned)),
+    "a mask that is not of the largest": ("iterative/level2/mask.safetensors", forged(two_swapped)),
+    "a random mask": ("random/level3/mask.safetensors", forged(two_swapped)),
+    "a ticket's start": (
+        "iterative/level1/start.safetensors",
+        forged(array_change("output.bias", (1, 0), lambda value: value + 1e-6)),
+    ),
+    "a reinitialised start": (
+        "iterative-reinit/level3/start.safetensors",
+        forged(array_change("fc1.bias", (2, 0), lambda value: value + 1)),
+    ),
+    "trained weights": (
+        "one-shot/level3/trained.safetensors",
+        array_change("output.weight", (1, 0, 0), lambda value: value + 1),
+    ),
+    "trained weights of another replicate": ("small-dense/level3/trained.safetensors", forged(of_another_replicate)),
+    "an accuracy": ("iterative/level3/summary.json", higher_accuracy),
+    "the kept weights in the summary": ("random/level3/summary.json", text('"weights": ', '"weights": 1')),
+    "a history": ("iterative/level1/history.csv", forged(text("\n0,0,20,", "\n0,0,40,"))),
+    "an image": ("../../../data/mnist.safetensors", array_change("test_images", (5, 14, 14), lambda value: value + 1)),
+    "a missing file": ("iterative/level3/trained.safetensors", Path.unlink),
+    "half a file": ("one-shot/level3/start.safetensors", lambda path: path.write_bytes(path.read_bytes()[:1000])),
+}
+
+
+@pytest.mark.parametrize(("name", "damage"), DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_file_is_found(finished, tmp_path, name, damage):
+    shutil.copytree(finished / "smoke", tmp_path / "smoke")
+    shutil.copytree(finished / "data", tmp_path / "data", ignore=shutil.ignore_patterns("logs"))
+    path = (tmp_path / "smoke" / STACK / name).resolve()
+    damage(path)
+    wrong = list(verify(tmp_path / "smoke", tmp_path / "data"))
+    assert any(line.startswith((f"{path}: ", f"{path.with_name('summary.json')}: ")) for line in wrong), wrong
+    assert all(str(tmp_path) in line for line in wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("levels.csv", "lenet-mnist,dense,0,0,0,", "lenet-mnist,dense,1,0,0,"),
+        ("curves.csv", ",20,", ",21,"),
+        ("claims.csv", "inconclusive", "replicated"),
+        ("settings.json", '"learning_rate": 0.0012', '"learning_rate": 0.0013'),
+    ],
+)
+def test_a_damaged_table_is_found(finished, tmp_path, name, old, new):
+    shutil.copytree(finished / "smoke", tmp_path / "smoke")
+    path = tmp_path / "smoke/tables" / name
+    text(old, new)(path)
+    wrong = list(verify(tmp_path / "smoke", finished / "data"))
+    assert any(line.startswith(f"{path}: ") or f"tables/{name}" in line for line in wrong), wrong
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
+    assert main(["verify", str(tmp_path)]) == 1
+    assert f"{tmp_path}/tables/settings.json: cannot be read: No such file" in capsys.readouterr().err
