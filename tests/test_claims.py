@@ -6,15 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import experiment
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from lottery.analysis.claim import Range
 from lottery.analysis.claims import COLUMNS, judge
 from lottery.analysis.claims_lenet import LENET
 from lottery.analysis.claims_text import as_html, as_markdown
 from lottery.analysis.measures import Comparison, NotRun
-from lottery.analysis.statistics import Estimate, mean_estimate, ratio_estimate
 from lottery.analysis.tables import LEVELS
 from lottery.networks import build
 from lottery.pruning.allocation import ladder, remaining
@@ -87,7 +83,7 @@ def test_one_replicate_is_inconclusive():
     assert set(verdicts(made_up_levels(tickets_win=True, replicates=1)).values()) == {"inconclusive"}
 
 
-def test_pure_noise_is_inconclusive_19_times_in_20():
+def test_pure_noise_is_inconclusive():
     levels = made_up_levels(tickets_win=True)
     random = np.random.default_rng(1)
     found = []
@@ -97,7 +93,7 @@ def test_pure_noise_is_inconclusive_19_times_in_20():
         judged = verdicts(levels)
         found += [judged[name] for name in ("L1a", "L1b", "L2", "L9a", "L9b", "L12")]
     conclusive = len([verdict for verdict in found if verdict != "inconclusive"])
-    assert conclusive < 0.1 * len(found)
+    assert conclusive < 0.05 * len(found)
 
 
 def test_a_diverged_network_is_never_averaged_away():
@@ -170,46 +166,6 @@ def test_numbers_of_a_claim():
 
 def test_other_experiments_have_none_of_these_claims():
     assert judge(made_up_levels(tickets_win=True).replace("mnist", "fashion-mnist")).empty
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "verdict"),
-    [
-        (0.9, 1.1, "replicated"),
-        (0.4, 1.0, "inconclusive"),
-        (0.1, 3.0, "inconclusive"),
-        (2.5, 3.0, "not replicated"),
-        (-1.0, 0.5, "not replicated"),
-        (np.nan, np.nan, "inconclusive"),
-    ],
-)
-def test_verdict_of_a_range(low, high, verdict):
-    assert Range(above=0.5, below=2).verdict(Estimate(1, low, high, 3)) == verdict
-
-
-def test_interval_is_students():
-    # By hand: mean 2, standard deviation 1, t(0.975, 2) = 4.3027, half width 4.3027 / sqrt(3).
-    estimate = mean_estimate([1, 2, 3])
-    assert (estimate.mean, estimate.n) == (2, 3)
-    assert estimate.high - 2 == pytest.approx(2.48414, abs=1e-4)
-    assert 2 - estimate.low == pytest.approx(2.48414, abs=1e-4)
-
-
-def test_interval_covers_the_truth_95_times_in_100():
-    random = np.random.default_rng(0)
-    covered = 0
-    for _ in range(4000):
-        estimate = mean_estimate(random.normal(3, 2, 3))
-        covered += estimate.low < 3 < estimate.high
-    assert 0.94 < covered / 4000 < 0.96
-
-
-@given(st.lists(st.floats(0.1, 10), min_size=2, max_size=6))
-@settings(deadline=None)
-def test_ratios_turned_over_give_the_interval_turned_over(ratios):
-    there, back = ratio_estimate(ratios), ratio_estimate([1 / ratio for ratio in ratios])
-    assert there.mean == pytest.approx(1 / back.mean)
-    assert there.low == pytest.approx(1 / back.high)
 
 
 def test_small_dense_counts_as_of_its_tickets_size():

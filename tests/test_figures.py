@@ -35,7 +35,8 @@ def close_figures():
 def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     levels = made_up_levels(tickets_win=True)
     random = levels[levels["arm"] == "iterative-reinit"].assign(arm="random")
-    levels = pd.concat([levels, random, levels[levels["arm"] == "iterative-reinit"].assign(arm="one-shot-reinit")])
+    one_shot = levels[levels["arm"] == "iterative-reinit"].assign(arm="one-shot-reinit")
+    levels = pd.concat([levels, random, one_shot], ignore_index=True)
     grid = pd.DataFrame({"iteration": np.arange(0, 5001, 500)})
     curves = levels[["experiment", "arm", "level", "replicate", "draw"]].merge(grid, how="cross")
     accuracy = 0.98 - 0.05 * np.exp(-curves["iteration"] / 1000) - 0.0003 * curves["replicate"]
@@ -64,7 +65,8 @@ def test_three_formats_the_same_each_time(tables, tmp_path, name):
     figure = CATALOG[name]
     levels = levels.assign(network=NETWORKS[figure.family])
     for column, values in VARIED.get(name, {}).items():
-        levels = pd.concat([levels.assign(**{column: value, "experiment": f"{value}"}) for value in values])
+        varied = [levels.assign(**{column: value, "experiment": f"{value}"}) for value in values]
+        levels = pd.concat(varied, ignore_index=True)
         curves = pd.concat([curves.assign(experiment=f"{value}") for value in values])
     levels = levels.assign(**SAME.get(name, {}))
     for folder in ("once", "again"):

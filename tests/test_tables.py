@@ -17,7 +17,8 @@ def test_levels_tell_the_recipe(tmp_path):
     recipe = Training(**training)
     member = dict.fromkeys(
         [
-            *("early_stop_iteration", "validation_loss_at_early_stop", "test_accuracy_at_early_stop"),
+            *("early_stop_iteration", "validation_loss_at_early_stop", "validation_accuracy_at_early_stop"),
+            "test_accuracy_at_early_stop",
             *("train_accuracy_at_early_stop", "test_accuracy_final", "train_accuracy_final", "diverged_iteration"),
         ]
     )

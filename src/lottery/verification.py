@@ -227,11 +227,14 @@ class Verification:
             if rows["iteration"].tolist() != list(range(first, recipe.iterations + 1, recipe.validation_every)):
                 raise Wrong(path, f"replicate {member.replicate}, draw {member.draw} is not on the evaluation grid")
             best = rows.loc[rows["validation_loss"].idxmin()]
-            told = (member.early_stop_iteration, member.validation_loss_at_early_stop)
-            if told != (best["iteration"], best["validation_loss"]):
-                raise Wrong(
-                    path, f"least validation loss is {tuple(best[['iteration', 'validation_loss']])}, not {told}"
-                )
+            told = (
+                member.early_stop_iteration,
+                member.validation_loss_at_early_stop,
+                member.validation_accuracy_at_early_stop,
+            )
+            found = tuple(best[["iteration", "validation_loss", "validation_accuracy"]])
+            if told != found:
+                raise Wrong(path, f"iteration, loss and accuracy of the least validation loss are {found}, not {told}")
 
     def check_accuracies(self, summary: Summary, trained: Arrays, mask: Arrays) -> None:
         """The accuracies told are those of the weights."""

@@ -16,15 +16,24 @@ class Range:
     above: float = -math.inf
     below: float = math.inf
 
-    def verdict(self, estimate: Estimate) -> str:
-        """The verdict on an estimate, by its interval."""
-        if math.isnan(estimate.low):
-            return "inconclusive"
-        if self.above < estimate.low and estimate.high < self.below:
-            return "replicated"
-        if estimate.high <= self.above or estimate.low >= self.below:
-            return "not replicated"
-        return "inconclusive"
+    def holds(self, estimate: Estimate) -> bool:
+        """Whether the estimate itself lies in the range."""
+        return self.above < estimate.mean < self.below
+
+    def p(self, estimate: Estimate) -> float:
+        """The two-sided p of the estimate lying where it lies, in the range or outside: below 0.05 when all of its 95%
+        interval lies there too.
+
+        To lie in a range is to lie above one bound and below the other, each tested by itself (Schuirmann 1987). NaN
+        for one replicate.
+        """
+        bounds = [(self.above, estimate.p_above, estimate.p_below), (self.below, estimate.p_below, estimate.p_above)]
+        finite = [(inside(bound), outside(bound)) for bound, inside, outside in bounds if math.isfinite(bound)]
+        if self.holds(estimate):
+            one_sided = max(inside for inside, _ in finite)
+        else:
+            one_sided = min(outside for _, outside in finite)
+        return min(2 * one_sided, 1.0)
 
     def __str__(self) -> str:
         bounds = [f"> {self.above:g}"] * (self.above > -math.inf) + [f"< {self.below:g}"] * (self.below < math.inf)

@@ -1,9 +1,12 @@
 """The paper's claims and the verdicts on them; `claims_lenet`, `claims_conv` and `claims_deep` hold the claims' rows.
 
-A claim says that a quantity lies in a range. Its verdict is `replicated` when the whole 95% interval of our estimate
-lies inside the range, `not replicated` when the whole interval lies outside, `inconclusive` otherwise (also with one
-replicate, which has no interval), and `not run` when the run did not train what the claim speaks of.
+A claim says that a quantity lies in a range. Where our estimate lies in the range or outside beyond doubt, by a test
+corrected for the number of claims that the run judges, the verdict is `replicated` or `not replicated`; otherwise it is
+`inconclusive` (also with one replicate, which has no spread), and `not run` when the run did not train what the claim
+speaks of. See docs/statistics.md.
 """
+
+import math
 
 import pandas as pd
 
@@ -12,10 +15,11 @@ from lottery.analysis.claims_conv import CONV
 from lottery.analysis.claims_deep import DEEP
 from lottery.analysis.claims_lenet import LENET
 from lottery.analysis.measures import Comparison, NotRun
-from lottery.analysis.statistics import mean_estimate, ratio_estimate
+from lottery.analysis.statistics import SIGNIFICANCE, corrected, mean_estimate, ratio_estimate
 
 COLUMNS = ["id", "claim", "experiment", "weights_remaining", "paper", "ours", "ci_low", "ci_high", "n", "verdict"]
-COLUMNS += ["note", "unit", "rule"]
+COLUMNS += ["note", "unit", "rule", "p", "p_corrected", "effect_size"]
+"""p: of our estimate lying where it lies, in the range or outside. effect_size: Hedges' g, from no difference."""
 
 CLAIMS = [*LENET, *CONV, *DEEP]
 
@@ -29,11 +33,14 @@ def judge(levels: pd.DataFrame) -> pd.DataFrame:
         for claim in CLAIMS
         if claim.subject.includes(comparison)
     ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table["p_corrected"] = corrected(table["p"])
+    table.loc[table["p_corrected"] >= SIGNIFICANCE, "verdict"] = "inconclusive"
+    return table
 
 
 def row(claim: Claim, comparison: Comparison, experiments: list[Comparison]) -> dict[str, object]:
-    """One line of claims.csv: a claim judged by one of a run's experiments."""
+    """One line of claims.csv: a claim by one of a run's experiments, its verdict that of the estimate alone."""
     elsewhere = f"in the paper on {claim.subject.dataset}" * (comparison.dataset != claim.subject.dataset)
     note = joined(claim.note, elsewhere)
     known: dict[str, object] = {
@@ -55,13 +62,16 @@ def row(claim: Claim, comparison: Comparison, experiments: list[Comparison]) -> 
     except NotRun as reason:
         return known | {"n": 0, "verdict": reason.verdict, "note": joined(note, str(reason))}
     estimate = (ratio_estimate if claim.unit == "ratio" else mean_estimate)(measured)
+    side = "replicated" if claim.rule.holds(estimate) else "not replicated"
     return known | {
         "ours": estimate.mean,
         "ci_low": estimate.low,
         "ci_high": estimate.high,
         "n": estimate.n,
-        "verdict": claim.rule.verdict(estimate),
+        "verdict": side if estimate.n > 1 else "inconclusive",
         "note": joined(note, *dict.fromkeys(comparison.remarks)),
+        "p": claim.rule.p(estimate),
+        "effect_size": math.nan if claim.unit.startswith("%") else estimate.effect_size,
     }
 
 

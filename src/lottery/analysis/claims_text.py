@@ -4,12 +4,27 @@ import math
 
 import pandas as pd
 
-HEADINGS = ["claim", "weights remaining", "paper", "ours (95% interval)", "n", "verdict", "holds if", "note"]
+HEADINGS = [
+    "claim",
+    "weights remaining",
+    "paper",
+    "ours (95% interval)",
+    "n",
+    "p",
+    "effect size",
+    "verdict",
+    "holds if",
+]
+HEADINGS += ["note"]
+
+NUMBERS = ["weights_remaining", "paper", "p_corrected", "effect_size"]
 
 INTRODUCTION = (
     "Each line compares a statement of Frankle & Carbin (ICLR 2019) with this run. `ours` is a mean over n paired"
-    " replicates (of ratios the geometric mean) with its 95% interval (Student's t). A claim is replicated when the"
-    " whole interval lies where the claim holds, not replicated when it lies outside, inconclusive otherwise."
+    " replicates (of ratios the geometric mean) with its 95% interval (Student's t). A claim is replicated when our"
+    " estimate lies where the claim holds, not replicated when it lies elsewhere, both with p < 0.05 (t test, corrected"
+    " for the number of claims after Benjamini and Hochberg), inconclusive otherwise. The effect size is Hedges' g, the"
+    " difference in standard deviations of the replicates' differences."
 )
 
 
@@ -41,11 +56,13 @@ def for_reading(claims: pd.DataFrame) -> pd.DataFrame:
             "paper": _text(claim.paper, _sign(claim.unit)),
             "ours (95% interval)": _text(claim.ours, _sign(claim.unit)) + _interval(claim.ci_low, claim.ci_high),
             "n": str(claim.n),
+            "p": _p(claim.p_corrected),
+            "effect size": _text(claim.effect_size),
             "verdict": claim.verdict,
             "holds if": claim.rule,
             "note": claim.note,
         }
-        for claim in claims.fillna({"note": ""}).astype({"weights_remaining": float, "paper": float}).itertuples()
+        for claim in claims.fillna({"note": ""}).astype(dict.fromkeys(NUMBERS, float)).itertuples()
     ]
     table = pd.DataFrame(lines, columns=["id", *HEADINGS], dtype=str)
     if len(claims["experiment"].unique()) > 1:
@@ -63,3 +80,7 @@ def _sign(unit: str) -> str:
 
 def _text(number: float, sign: str = "") -> str:
     return "" if math.isnan(number) else f"{number:.3g}{sign}"
+
+
+def _p(number: float) -> str:
+    return "< 0.001" if number < 0.001 else _text(number)

@@ -1,5 +1,9 @@
-"""Intervals of a mean over replicates."""
+"""Means over a few paired replicates: interval, test, effect size, and the correction for many tests.
 
+`docs/statistics.md` says why these, and how often they are wrong.
+"""
+
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,33 +11,93 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 CONFIDENCE = 0.95
+SIGNIFICANCE = 1 - CONFIDENCE
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over n replicates with its 95% confidence interval; without bounds (NaN) when n is 1."""
+    """A mean over n replicates, of their differences or, as a geometric mean, of their ratios.
 
-    mean: float
-    low: float
-    high: float
+    center, sd: mean and standard deviation of the values (of ratios: of their logarithms). With n of 1 nothing is known
+    of the spread, and all that rests on it is NaN.
+    """
+
+    center: float
+    sd: float
     n: int
+    of_ratios: bool = False
+
+    @property
+    def mean(self) -> float:
+        """The mean, in the values' own unit."""
+        return self._value(self.center)
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95% interval."""
+        return self._value(self.center - self._half_width)
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95% interval."""
+        return self._value(self.center + self._half_width)
+
+    @property
+    def effect_size(self) -> float:
+        """Hedges' g of paired values: the mean in standard deviations, from no difference (a ratio of 1).
+
+        Corrected for small samples (Hedges 1981), which is possible from n of 3. NaN where all replicates are alike.
+        """
+        if self.n < 3 or self.sd == 0:
+            return math.nan
+        return self.center / self.sd * (1 - 3 / (4 * (self.n - 1) - 1))
+
+    def p_above(self, bound: float) -> float:
+        """Student's one-sided p: how likely a mean as far above a bound is, when the truth is not above it."""
+        return float(stats.t.sf(self._t(bound), self.n - 1))
+
+    def p_below(self, bound: float) -> float:
+        """The same for a mean below a bound."""
+        return float(stats.t.cdf(self._t(bound), self.n - 1))
+
+    def _t(self, bound: float) -> float:
+        distance = self.center - (math.log(bound) if self.of_ratios else bound)
+        if self.n < 2:
+            return math.nan
+        if self.sd == 0:
+            return math.copysign(math.inf, distance) if distance else 0.0
+        return distance / self.sd * math.sqrt(self.n)
+
+    @property
+    def _half_width(self) -> float:
+        if self.n < 2:
+            return math.nan
+        return float(stats.t.ppf((1 + CONFIDENCE) / 2, self.n - 1)) * self.sd / math.sqrt(self.n)
+
+    def _value(self, on_scale: float) -> float:
+        return math.exp(on_scale) if self.of_ratios else on_scale
 
 
 def mean_estimate(values: ArrayLike) -> Estimate:
-    """Mean and Student's t interval of one value for each replicate.
-
-    With the three to five replicates of the paper's experiments a bootstrap would be too narrow; t is exact when the
-    values are normal.
-    """
+    """The mean of one value for each replicate."""
     sample = np.asarray(values, dtype=float)
-    mean, n = float(sample.mean()), sample.size
-    if n < 2:
-        return Estimate(mean, np.nan, np.nan, n)
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * sample.std(ddof=1) / np.sqrt(n))
-    return Estimate(mean, mean - half, mean + half, n)
+    sd = float(sample.std(ddof=1)) if sample.size > 1 else math.nan
+    return Estimate(float(sample.mean()), sd, sample.size)
 
 
 def ratio_estimate(ratios: ArrayLike) -> Estimate:
-    """Geometric mean of positive ratios and the interval of `mean_estimate` on their logarithms."""
+    """The geometric mean of one positive ratio for each replicate: a ratio and its inverse say the same."""
     logs = mean_estimate(np.log(np.asarray(ratios, dtype=float)))
-    return Estimate(float(np.exp(logs.mean)), float(np.exp(logs.low)), float(np.exp(logs.high)), logs.n)
+    return Estimate(logs.center, logs.sd, logs.n, of_ratios=True)
+
+
+def corrected(p: ArrayLike) -> np.ndarray:
+    """P values corrected for their number: at most 5% of what they find is false, on average.
+
+    Benjamini & Hochberg (1995). NaN stands for no test and is not counted.
+    """
+    values = np.array(p, dtype=float)
+    tested = ~np.isnan(values)
+    if tested.any():
+        values[tested] = stats.false_discovery_control(values[tested])
+    return values

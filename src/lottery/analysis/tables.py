@@ -22,6 +22,7 @@ LEVELS = [
     "weights_remaining",
     "early_stop_iteration",
     "validation_loss_at_early_stop",
+    "validation_accuracy_at_early_stop",
     "test_accuracy_at_early_stop",
     "train_accuracy_at_early_stop",
     "test_accuracy_final",
@@ -60,6 +61,7 @@ class TrainedNetwork(BaseModel):
     weights: int
     early_stop_iteration: int | None
     validation_loss_at_early_stop: float | None
+    validation_accuracy_at_early_stop: float | None
     test_accuracy_at_early_stop: float | None
     train_accuracy_at_early_stop: float | None
     test_accuracy_final: float | None

@@ -18,6 +18,7 @@ from lottery.figures.style import (
 
 LABELS = {
     "early_stop_iteration": "early-stop iteration\n(validation)",
+    "validation_accuracy_at_early_stop": "validation accuracy\nat early stop (%)",
     "test_accuracy_at_early_stop": "test accuracy\nat early stop (%)",
     "train_accuracy_at_early_stop": "training accuracy\nat early stop (%)",
     "test_accuracy_final": "test accuracy\nat the end of training (%)",

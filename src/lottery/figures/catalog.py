@@ -199,8 +199,8 @@ CATALOG = {
             "choices",
             "choices",
             "Test accuracy of the dense network; how much more accurate the 21.1% ticket is and how much sooner it"
-            " stops early, against the dense network and against the same mask reinitialised: a line for each recipe. Not"
-            " in the paper.",
+            " stops early, against the dense network and against the same mask reinitialised: a line for each recipe."
+            " Not in the paper.",
             (any_of("iterative"),),
             selection=Several(),
         ),
