@@ -2,8 +2,7 @@
 #
 #   dense network --train--> trained weights --prune--> mask --rewind--> ticket --train--> trained weights --prune--> ...
 #
-# Targets: all (the default), figures, figure1, figure3, figure4, figure4a ..., figure5, ..., figure8,
-# claims, tables.
+# Targets: all (the default), figures, each figure of the catalog by its name (figure1, figure4a, ...), claims, tables.
 # `plan` tells what a run will cost.
 from snakemake.utils import min_version
 
@@ -37,6 +36,7 @@ localrules:
     reinitialize,
     randomize_mask,
     collect,
+    describe_tickets,
     judge_claims,
     plot,
 
@@ -57,6 +57,7 @@ rule figures:
 rule tables:
     input:
         rules.collect.output,
+        layers(),
 
 
 rule claims:
@@ -64,56 +65,16 @@ rule claims:
         rules.judge_claims.output,
 
 
-rule figure1:
-    input:
-        "<results>/figures/figure1.png",
-
-
-rule figure3:
-    input:
-        "<results>/figures/figure3.png",
-
-
 rule figure4:
     input:
         expand("<results>/figures/figure4{part}.png", part=["a", "b", "c"]),
 
 
-rule figure4a:
-    input:
-        "<results>/figures/figure4a.png",
+# One target for each figure: figure1, figure3, figure4a, ..., figure_size.
+for figure in CATALOG:
 
-
-rule figure4b:
-    input:
-        "<results>/figures/figure4b.png",
-
-
-rule figure4c:
-    input:
-        "<results>/figures/figure4c.png",
-
-
-rule figure5:
-    input:
-        "<results>/figures/figure5.png",
-
-
-rule figure6:
-    input:
-        "<results>/figures/figure6.png",
-
-
-rule figure7:
-    input:
-        "<results>/figures/figure7.png",
-
-
-rule figure8:
-    input:
-        "<results>/figures/figure8.png",
-
-
-rule figure_size:
-    input:
-        "<results>/figures/figure-size.png",
+    rule:
+        name:
+            figure.replace("-", "_")
+        input:
+            f"<results>/figures/{figure}.png",

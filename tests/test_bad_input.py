@@ -115,7 +115,7 @@ def judge(folder: Path, out: Path) -> list[str]:
 
 
 def plot(folder: Path, out: Path) -> list[str]:
-    tables = ["--levels", f"{folder}/levels.csv", "--curves", f"{folder}/curves.csv"]
+    tables = ["--levels", f"{folder}/levels.csv", "--details", f"{folder}/curves.csv"]
     return ["plot", "--figure", "figure4a", *tables, "--output", f"{out}/figure.png"]
 
 

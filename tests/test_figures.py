@@ -8,11 +8,12 @@ from conftest import experiment
 from test_claims import EXPERIMENT, made_up_levels
 from test_claims_of_networks import conv, deep
 
+from lottery.analysis.ticket_weights import Dense, distribution_rows
 from lottery.errors import LotteryError
+from lottery.figures.along_training import figure3
 from lottery.figures.catalog import CATALOG, family_of, figures_of_run
 from lottery.figures.drawing import draw, trained_in
 from lottery.figures.figure1 import figure1
-from lottery.figures.figure3 import figure3
 from lottery.figures.figure4 import figure4a, figure4b, figure4c
 from lottery.figures.figure5 import figure5
 from lottery.figures.figure6 import figure6
@@ -21,6 +22,7 @@ from lottery.figures.figure8 import figure8
 from lottery.figures.moments import at_moment
 from lottery.figures.selection import Trained
 from lottery.figures.style import LOOKS, use_style
+from lottery.networks import build
 from lottery.recipe import recipe_columns
 from lottery.settings import read_settings
 
@@ -55,7 +57,24 @@ VARIED = {
 }
 """Columns in which the experiments of a figure differ."""
 
-SAME = {"figure27": {"optimizer": "sgd"}, "figure28": {"optimizer": "sgd", "momentum": 0.9}}
+SAME = {
+    "figure28": {"optimizer": "sgd", "momentum": 0.9},
+    **{name: {"optimizer": "sgd"} for name in ("figure16", "figure22", "figure24", "figure27")},
+}
+
+
+def made_up_distributions(levels: pd.DataFrame) -> pd.DataFrame:
+    """A table as `describe` writes it, of random weights."""
+    random = np.random.default_rng(0)
+    network = build("lenet-300-100", (28, 28), 10)
+    initial, trained = (
+        {name: random.normal(0, 1, (2, *network.shapes()[name])) for name in network.weight_names()} for _ in "12"
+    )
+    tickets = {0: {name: np.ones(values.shape, bool) for name, values in initial.items()}}
+    for level, share in ((4, 0.4105), (8, 0.1688), (12, 0.0695)):
+        tickets[level] = {name: random.random(values.shape) < share for name, values in initial.items()}
+    rows = distribution_rows(network, Dense(initial, trained), tickets)
+    return pd.concat([rows.assign(experiment=name) for name in levels["experiment"].unique()], ignore_index=True)
 
 
 @pytest.mark.parametrize("name", CATALOG)
@@ -69,8 +88,9 @@ def test_three_formats_the_same_each_time(tables, tmp_path, name):
         levels = pd.concat(varied, ignore_index=True)
         curves = pd.concat([curves.assign(experiment=f"{value}") for value in values])
     levels = levels.assign(**SAME.get(name, {}))
+    details = made_up_distributions(levels) if figure.details == "distributions" else curves
     for folder in ("once", "again"):
-        draw(name, levels, curves, [tmp_path / folder / f"{name}{suffix}" for suffix in suffixes])
+        draw(name, levels, details, [tmp_path / folder / f"{name}{suffix}" for suffix in suffixes])
     for suffix, magic in suffixes.items():
         once, again = ((tmp_path / folder / f"{name}{suffix}").read_bytes() for folder in ("once", "again"))
         assert once.startswith(magic)
@@ -161,13 +181,16 @@ def drawn(*shown: Trained) -> set[str]:
     return {name for name, figure in CATALOG.items() if figure.shown(shown)}
 
 
-EVERYTHING = ["iterative", "random", "one-shot-linear", "small-dense"]
+EVERYTHING = ["iterative", "iterative-reinit", "random", "one-shot-linear", "small-dense"]
 
 
 def test_a_run_draws_what_it_trained():
-    assert drawn(trained("a", "lenet-300-100", "mnist", ["iterative"])) == {"figure3", "figure4a", "figure4b"}
-    lenet = {"figure1", "figure3", "figure4a", "figure4b", "figure4c", "figure-size"}
-    assert drawn(trained("a", "lenet-30-10", "mnist", EVERYTHING)) == lenet
+    tickets = {f"figure{name}" for name in ("3", "4a", "4b", 11, 12, 15, 19, 20, 21, 23)}
+    assert drawn(trained("a", "lenet-300-100", "mnist", ["iterative"])) == tickets
+    sgd = (tickets - {"figure15", "figure21", "figure23"}) | {"figure16", "figure22", "figure24"}
+    assert drawn(trained("a", "lenet-300-100", "mnist", ["iterative"], optimizer="sgd")) == sgd
+    more = {"figure1", "figure4c", "figure14", "figure-size"}
+    assert drawn(trained("a", "lenet-30-10", "mnist", EVERYTHING)) == tickets | more
     assert drawn(trained("a", "conv-4", "cifar-10", EVERYTHING)) == {"figure5"}
     assert drawn(trained("a", "vgg-19", "cifar-10", EVERYTHING)) == {"figure7"}
     assert drawn(trained("a", "resnet-20", "cifar-10", EVERYTHING)) == {"figure8"}

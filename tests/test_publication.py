@@ -7,11 +7,11 @@ import pytest
 
 from lottery.analysis.claims import judge
 from lottery.analysis.claims_text import as_markdown
-from lottery.analysis.tables import CURVES, LEVELS, read_table
+from lottery.analysis.tables import CURVES, LEVELS, read_judged, read_table
 from lottery.errors import LotteryError
 from lottery.figures.catalog import figures_of_run
 from lottery.figures.drawing import draw
-from lottery.publication import DECIMALS, drawn_curves, publish
+from lottery.publication import DECIMALS, drawn_curves, publish, read_details
 from lottery.runs import read_finished_run
 
 
@@ -28,14 +28,14 @@ def published(run, tmp_path_factory):
 
 
 def test_its_figures_and_verdicts_come_from_its_tables(run, published, tmp_path):
-    levels, curves = read_table(published / "levels.csv", LEVELS), read_table(published / "curves.csv", CURVES)
-    assert (published / "claims.md").read_text() == as_markdown(judge(levels))
+    levels, layers = read_judged(published)
+    assert (published / "claims.md").read_text() == as_markdown(judge(levels, layers))
     names = figures_of_run(read_finished_run(published / "settings.json"))
     assert (
         {path.stem for path in published.glob("*.svg")} == {path.stem for path in published.glob("*.png")} == {*names}
     )
     for name in names:
-        draw(name, levels, curves, [tmp_path / f"{name}.svg"])
+        draw(name, levels, read_details(published, name), [tmp_path / f"{name}.svg"])
         same = (tmp_path / f"{name}.svg").read_bytes() == (published / f"{name}.svg").read_bytes()
         assert same, name
 

@@ -6,9 +6,10 @@ from conftest import REPOSITORY
 
 from lottery.analysis.claims import judge
 from lottery.analysis.claims_text import as_markdown
-from lottery.analysis.tables import CURVES, LEVELS, read_table
+from lottery.analysis.tables import CURVES, LEVELS, read_judged, read_table
 from lottery.figures.catalog import figures_of_run
 from lottery.figures.drawing import draw
+from lottery.publication import read_details
 from lottery.runs import read_finished_run, trainings
 
 RUNS = sorted(path.parent for path in REPOSITORY.glob("docs/results/*/levels.csv"))
@@ -31,7 +32,7 @@ def test_the_table_has_every_network_of_the_settings(run):
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
 def test_the_claims_are_judged_from_the_table(run):
-    claims = judge(read_table(run / "levels.csv", LEVELS))
+    claims = judge(*read_judged(run))
     assert (run / "claims.md").read_text() == as_markdown(claims)
     pd.testing.assert_frame_equal(
         pd.read_csv(run / "claims.csv", keep_default_na=False, na_values=[""]), claims, check_dtype=False, rtol=1e-9
@@ -40,10 +41,10 @@ def test_the_claims_are_judged_from_the_table(run):
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
 def test_the_figures_are_drawn_from_the_tables(run, tmp_path):
-    levels, curves = read_table(run / "levels.csv", LEVELS), read_table(run / "curves.csv", CURVES)
+    levels = read_table(run / "levels.csv", LEVELS)
     for name in figures_of_run(read_finished_run(run / "settings.json")):
         drawn = tmp_path / f"{name}.svg"
-        draw(name, levels, curves, [drawn])
+        draw(name, levels, read_details(run, name), [drawn])
         assert drawn.read_text() == (run / drawn.name).read_text(), name
         assert (run / f"{name}.png").is_file()
 

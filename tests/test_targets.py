@@ -72,7 +72,8 @@ def test_a_tenth_of_paper_mnist_is_the_same_jobs(fresh):
         ("figure4b", 1),
         *((f"figure{number}", 1) for number in (5, 6, 7, 8)),
         ("figure_size", 1),
-        ("figures", 6),
+        ("figure23", 1),
+        ("figures", 14),
         ("claims", 0),
     ],
 )

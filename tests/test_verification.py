@@ -136,6 +136,8 @@ def test_a_damaged_file_is_found(finished, tmp_path, name, damage):
     [
         ("levels.csv", "lenet-mnist,dense,0,0,0,", "lenet-mnist,dense,1,0,0,"),
         ("curves.csv", ",20,", ",21,"),
+        ("layers.csv", "lenet-mnist,1,0,", "lenet-mnist,0,0,"),
+        ("distributions.csv", "initial,0,", "initial,1,"),
         ("claims.csv", "inconclusive", "replicated"),
         ("settings.json", '"learning_rate": 0.0012', '"learning_rate": 0.0013'),
     ],

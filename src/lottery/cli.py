@@ -129,6 +129,13 @@ def make_parser() -> argparse.ArgumentParser:
     added.add_argument("--settings-file", type=Path, required=True, help="to write: the settings")
     added.add_argument("folders", type=Path, nargs="+", help="folders of trained stacks")
 
+    added = verb(describe_tickets, "describe-tickets")
+    with_extensions(added)
+    added.add_argument("--run", dest="run_folder", type=Path, required=True, help="folder of the run: results/<run>")
+    added.add_argument("--settings", type=from_json(Settings), required=True)
+    added.add_argument("--layers", type=Path, required=True, help="to write: a row for each layer of each ticket")
+    added.add_argument("--distributions", type=Path, required=True, help="to write: histograms")
+
     added = verb(plan, "plan")
     with_extensions(added)
     added.add_argument("--settings", required=True, metavar="JSON", help="a run's settings, or a file of them")
@@ -148,13 +155,14 @@ def make_parser() -> argparse.ArgumentParser:
     added = verb(plot, "plot")
     added.add_argument("--figure", required=True)
     added.add_argument("--levels", type=Path, required=True)
-    added.add_argument("--curves", type=Path, required=True)
+    added.add_argument("--details", type=Path, required=True, help="the figure's further table: curves, distributions")
     added.add_argument(
         "--output", type=Path, required=True, nargs="+", help="pictures to write; the endings choose formats"
     )
 
     added = verb(judge_claims, "judge-claims")
     added.add_argument("--levels", type=Path, required=True)
+    added.add_argument("--layers", type=Path, help="what is known of the tickets' weights")
     added.add_argument("--csv", type=Path, required=True)
     added.add_argument("--markdown", type=Path, required=True)
     added.add_argument("--html", type=Path, required=True)
@@ -257,6 +265,16 @@ def collect(chosen: Arguments) -> None:
     arrays.write_text(chosen.settings_file, chosen.settings.model_dump_json(indent=1) + "\n")
 
 
+def describe_tickets(chosen: Arguments) -> None:
+    """Tell which weights are in the tickets: initial values, movement, links of units."""
+    from lottery.analysis.tables import write_table
+    from lottery.analysis.ticket_weights import describe
+
+    layers, distributions = describe(chosen.run_folder, chosen.settings)
+    write_table(chosen.layers, layers)
+    write_table(chosen.distributions, distributions)
+
+
 def plan(chosen: Arguments) -> None:
     """Tell what a run will cost: jobs, networks, hours, room on the disk. Starts nothing."""
     from lottery.planning.plan import Plan, as_text
@@ -287,19 +305,21 @@ def publish(chosen: Arguments) -> None:
 
 def plot(chosen: Arguments) -> None:
     """Draw one figure from the tables."""
-    from lottery.analysis.tables import CURVES, LEVELS, read_table
-    from lottery.figures.drawing import draw
+    from lottery.analysis.tables import LEVELS, columns_of, read_table
+    from lottery.figures.drawing import details_of, draw
 
-    draw(chosen.figure, read_table(chosen.levels, LEVELS), read_table(chosen.curves, CURVES), chosen.output)
+    details = read_table(chosen.details, columns_of(details_of(chosen.figure)))
+    draw(chosen.figure, read_table(chosen.levels, LEVELS), details, chosen.output)
 
 
 def judge_claims(chosen: Arguments) -> None:
     """Compare the tables with the paper's claims, each with an interval and a verdict."""
     from lottery.analysis.claims import judge
     from lottery.analysis.claims_text import as_html, as_markdown
-    from lottery.analysis.tables import LEVELS, read_table, write_table
+    from lottery.analysis.tables import LAYERS, LEVELS, read_table, write_table
 
-    verdicts = judge(read_table(chosen.levels, LEVELS))
+    layers = read_table(chosen.layers, LAYERS) if chosen.layers else None
+    verdicts = judge(read_table(chosen.levels, LEVELS), layers)
     write_table(chosen.csv, verdicts)
     arrays.write_text(chosen.markdown, as_markdown(verdicts))
     arrays.write_text(chosen.html, as_html(verdicts))

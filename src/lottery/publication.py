@@ -11,13 +11,13 @@ import pandas as pd
 from lottery.analysis.claims import judge
 from lottery.analysis.claims_text import as_markdown
 from lottery.analysis.measures import nearest_size
-from lottery.analysis.tables import CURVES, LEVELS, read_summary, read_table, write_table
+from lottery.analysis.tables import CURVES, LEVELS, columns_of, read_judged, read_summary, read_table, write_table
 from lottery.arrays import read_bytes, write_text
 from lottery.errors import LotteryError
+from lottery.figures.along_training import PANELS
 from lottery.figures.catalog import figures_of_run
-from lottery.figures.drawing import draw
-from lottery.figures.figure3 import PANELS
-from lottery.runs import parsed_json, read_finished_run, trainings
+from lottery.figures.drawing import details_of, draw
+from lottery.runs import described, parsed_json, read_finished_run, trainings
 from lottery.settings import Settings
 
 ALONG_TRAINING = {"figure3", "figure11"}
@@ -33,27 +33,36 @@ DECIMALS = 5
 def publish(run: Path, folder: Path) -> None:
     """Write the evidence of a finished run into a folder: small files only.
 
-    levels.csv, claims.csv, claims.md, settings.json and further tables as the run has them; curves.csv with what its
-    figures draw of it, rounded; the figures as SVG and PNG, drawn from these tables; machine.json, which tells what
-    made the run. Raises LotteryError when the run is not complete.
+    levels.csv, layers.csv, distributions.csv and settings.json as the run has them; curves.csv with what its figures
+    draw of it, rounded; verdicts and figures (SVG and PNG) made from these tables; machine.json, which tells what made
+    the run. Raises LotteryError when the run is not complete.
     """
     tables = run / "tables"
     settings = read_finished_run(tables / "settings.json")
     levels = read_table(tables / "levels.csv", LEVELS)
     names = figures_of_run(settings)
+    copied = ["levels.csv", "settings.json"] + ["layers.csv", "distributions.csv"] * bool(described(settings))
+    for name in copied:
+        read_bytes(tables / name)
     curves = drawn_curves(levels, read_table(tables / "curves.csv", CURVES), names).round(DECIMALS)
     made = made_by(run, settings)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("levels.csv", "settings.json"):
+    for name in copied:
         shutil.copyfile(tables / name, folder / name)
     write_table(folder / "curves.csv", curves)
-    levels, curves = read_table(folder / "levels.csv", LEVELS), read_table(folder / "curves.csv", CURVES)
-    verdicts = judge(levels)
+    levels, layers = read_judged(folder)
+    verdicts = judge(levels, layers)
     write_table(folder / "claims.csv", verdicts)
     write_text(folder / "claims.md", as_markdown(verdicts))
     for name in names:
-        draw(name, levels, curves, [folder / f"{name}.svg", folder / f"{name}.png"])
+        draw(name, levels, read_details(folder, name), [folder / f"{name}.svg", folder / f"{name}.png"])
     write_text(folder / "machine.json", json.dumps(made, indent=1) + "\n")
+
+
+def read_details(tables: Path, figure: str) -> pd.DataFrame:
+    """The table that a figure draws beside levels.csv, from a folder of tables."""
+    name = details_of(figure)
+    return read_table(tables / f"{name}.csv", columns_of(name))
 
 
 def drawn_curves(levels: pd.DataFrame, curves: pd.DataFrame, figures: list[str]) -> pd.DataFrame:

@@ -25,6 +25,10 @@ REWIND_POINT = "rewind-point"
 """The same training of the dense network, ended at the rewind iteration: what late rewinding sets survivors back to."""
 
 
+DESCRIBED_ARM = "iterative"
+"""The arm of whose tickets the tables tell which weights are in them."""
+
+
 @dataclass(frozen=True)
 class StackTraining:
     """One training job: a stack of an arm's networks at a level, named by its folder below `results/<run>`."""
@@ -228,4 +232,29 @@ def trainings(settings: Settings) -> list[StackTraining]:
             *((chosen.arm, levels_of(experiment, chosen.arm)) for chosen in experiment.arms),
         ]
         for level in levels
+    ]
+
+
+def described(settings: Settings) -> list[str]:
+    """The experiments of whose tickets the tables tell which weights are in them: fully connected networks."""
+    return [
+        name
+        for name in settings.run_experiments
+        for experiment in [settings.experiments[name]]
+        if network_of(experiment).fully_connected and any(arm.arm == DESCRIBED_ARM for arm in experiment.arms)
+    ]
+
+
+def described_files(settings: Settings) -> list[str]:
+    """The files below `results/<run>` that this is told from."""
+    return [
+        f"{StackTraining(name, stack, arm_name, level).folder}/{file}"
+        for name in described(settings)
+        for experiment in [settings.experiments[name]]
+        for stack in stacks(experiment)
+        for arm_name, level, file in [
+            (DENSE, 0, "start.safetensors"),
+            (DENSE, 0, "trained.safetensors"),
+            *((DESCRIBED_ARM, level, "mask.safetensors") for level in levels_of(experiment, DESCRIBED_ARM)),
+        ]
     ]

@@ -11,7 +11,16 @@ import numpy as np
 
 from lottery import stacks
 from lottery.analysis.claims import judge
-from lottery.analysis.tables import HISTORY, LEVELS, Summary, collect_curves, collect_levels, read_summary, read_table
+from lottery.analysis.tables import (
+    HISTORY,
+    Summary,
+    collect_curves,
+    collect_levels,
+    read_judged,
+    read_summary,
+    read_table,
+)
+from lottery.analysis.ticket_weights import describe
 from lottery.arrays import Arrays, read_bytes
 from lottery.datasets.images import check_prepared, read_split
 from lottery.datasets.sources import source
@@ -24,6 +33,7 @@ from lottery.runs import (
     REWIND_POINT,
     StackTraining,
     counts_at,
+    described,
     draws_of,
     first_iteration,
     network_name_at,
@@ -278,8 +288,10 @@ def check_tables(run: Path, settings: Settings) -> None:
     expected = {
         "levels.csv": levels,
         "curves.csv": collect_curves(folders),
-        "claims.csv": judge(read_table(tables / "levels.csv", LEVELS)),
     }
+    if described(settings):
+        expected["layers.csv"], expected["distributions.csv"] = describe(run, settings)
+    expected["claims.csv"] = judge(*read_judged(tables))
     for name, table in expected.items():
         lines = table.to_csv(index=False, lineterminator="\n").splitlines()
         found = read_bytes(tables / name).decode(errors="replace").splitlines()

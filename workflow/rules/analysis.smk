@@ -35,9 +35,38 @@ rule collect:
         " --settings {params.settings:q} --settings-file {output.settings} {params.folders:q} > {log} 2>&1"
 
 
+rule describe_tickets:
+    input:
+        weights=[f"<results>/{file}" for file in runs.described_files(SETTINGS)],
+        code=modules("arrays.py", "analysis/tables.py", "analysis/ticket_weights.py"),
+    output:
+        layers="<results>/tables/layers.csv",
+        distributions="<results>/tables/distributions.csv",
+    log:
+        "<logs>/describe_tickets.log",
+    benchmark:
+        "<benchmarks>/describe_tickets.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        run=lambda wildcards, output: str(Path(output.layers).parents[1]),
+        settings=settings_of_results(),
+        extensions=[f"--extension={path}" for path in SETTINGS.extensions],
+    message:
+        "Tell which weights are in the tickets"
+    shell:
+        "python -m lottery describe-tickets --run {params.run:q} --settings {params.settings:q} {params.extensions:q}"
+        " --layers {output.layers} --distributions {output.distributions} > {log} 2>&1"
+
+
 rule judge_claims:
     input:
         levels=rules.collect.output.levels,
+        layers=layers(),
         code=modules("arrays.py", "analysis"),
     output:
         csv=report(
@@ -63,8 +92,10 @@ rule judge_claims:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        layers=lambda wildcards, input: f"--layers {input.layers}" if input.layers else "",
     message:
         "Judge the paper's claims"
     shell:
-        "python -m lottery judge-claims --levels {input.levels} --csv {output.csv} --markdown {output.markdown}"
+        "python -m lottery judge-claims --levels {input.levels} {params.layers} --csv {output.csv} --markdown {output.markdown}"
         " --html {output.html} > {log} 2>&1"

@@ -258,6 +258,16 @@ def trained_stacks(filename):
     return [f"<results>/{training.folder}/{filename}" for training in runs.trainings(SETTINGS)]
 
 
+def details(wildcards):
+    """The table that a figure draws beside levels.csv."""
+    return f"<results>/tables/{CATALOG[wildcards.figure].details}.csv"
+
+
+def layers():
+    """What claims about tickets' weights are judged by, if the run has any."""
+    return ["<results>/tables/layers.csv"] if runs.described(SETTINGS) else []
+
+
 def figure_names():
     """The figures that the arms of at least one experiment allow."""
     return figures_of_run(SETTINGS)

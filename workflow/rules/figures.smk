@@ -4,7 +4,7 @@
 rule plot:
     input:
         levels=rules.collect.output.levels,
-        curves=rules.collect.output.curves,
+        details=details,
         code=modules("arrays.py", "figures"),
     output:
         pdf="<results>/figures/{figure}.pdf",
@@ -31,5 +31,5 @@ rule plot:
     message:
         "Draw {wildcards.figure}"
     shell:
-        "python -m lottery plot --figure {wildcards.figure} --levels {input.levels} --curves {input.curves}"
+        "python -m lottery plot --figure {wildcards.figure} --levels {input.levels} --details {input.details}"
         " --output {output.pdf} {output.svg} {output.png} > {log} 2>&1"

@@ -1,4 +1,4 @@
-"""The paper's claims and the verdicts on them; `claims_lenet`, `claims_conv` and `claims_deep` hold the claims' rows.
+"""The paper's claims and the verdicts on them; the other modules named `claims_...` hold the claims' rows.
 
 A claim says that a quantity lies in a range. Where our estimate lies in the range or outside beyond doubt, by a test
 corrected for the number of claims that the run judges, the verdict is `replicated` or `not replicated`; otherwise it is
@@ -11,6 +11,7 @@ import math
 import pandas as pd
 
 from lottery.analysis.claim import Claim, joined
+from lottery.analysis.claims_appendix import APPENDIX
 from lottery.analysis.claims_conv import CONV
 from lottery.analysis.claims_deep import DEEP
 from lottery.analysis.claims_lenet import LENET
@@ -21,12 +22,18 @@ COLUMNS = ["id", "claim", "experiment", "weights_remaining", "paper", "ours", "c
 COLUMNS += ["note", "unit", "rule", "p", "p_corrected", "effect_size"]
 """p: of our estimate lying where it lies, in the range or outside. effect_size: Hedges' g, from no difference."""
 
-CLAIMS = [*LENET, *CONV, *DEEP]
+CLAIMS = [*LENET, *APPENDIX, *CONV, *DEEP]
 
 
-def judge(levels: pd.DataFrame) -> pd.DataFrame:
-    """One row for each claim and each experiment it speaks of, columns COLUMNS, from the table `levels.csv`."""
-    experiments = [Comparison(table) for _, table in levels.groupby("experiment", sort=False)]
+def judge(levels: pd.DataFrame, layers: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One row for each claim and each experiment it speaks of, columns COLUMNS.
+
+    levels: the table levels.csv; layers: layers.csv, without which claims about tickets' weights are not run.
+    """
+    experiments = [
+        Comparison(table, None if layers is None else layers[layers["experiment"] == name])
+        for name, table in levels.groupby("experiment", sort=False)
+    ]
     rows = [
         row(claim, comparison, experiments)
         for comparison in experiments
@@ -35,7 +42,8 @@ def judge(levels: pd.DataFrame) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["p_corrected"] = corrected(table["p"])
-    table.loc[table["p_corrected"] >= SIGNIFICANCE, "verdict"] = "inconclusive"
+    undecided = ~(table["p_corrected"] < SIGNIFICANCE) & (table["n"] > 0)
+    table.loc[undecided, "verdict"] = "inconclusive"
     return table
 
 
@@ -62,13 +70,12 @@ def row(claim: Claim, comparison: Comparison, experiments: list[Comparison]) -> 
     except NotRun as reason:
         return known | {"n": 0, "verdict": reason.verdict, "note": joined(note, str(reason))}
     estimate = (ratio_estimate if claim.unit == "ratio" else mean_estimate)(measured)
-    side = "replicated" if claim.rule.holds(estimate) else "not replicated"
     return known | {
         "ours": estimate.mean,
         "ci_low": estimate.low,
         "ci_high": estimate.high,
         "n": estimate.n,
-        "verdict": side if estimate.n > 1 else "inconclusive",
+        "verdict": "replicated" if claim.rule.holds(estimate) else "not replicated",
         "note": joined(note, *dict.fromkeys(comparison.remarks)),
         "p": claim.rule.p(estimate),
         "effect_size": math.nan if claim.unit.startswith("%") else estimate.effect_size,

@@ -57,8 +57,8 @@ class NotFinite(NotRun):
 class Comparison:
     """One experiment's networks, to be compared with each other. Sizes are in percent of weights remaining."""
 
-    def __init__(self, levels: pd.DataFrame) -> None:
-        """levels: the rows of one experiment."""
+    def __init__(self, levels: pd.DataFrame, layers: pd.DataFrame | None = None) -> None:
+        """levels: the rows of one experiment. layers: those of the table of its tickets' weights, if it has one."""
         dense = levels[levels["arm"] == DENSE].iloc[0]
         self.experiment, self.network, self.dataset = (
             str(dense[column]) for column in ("experiment", "network", "dataset")
@@ -72,6 +72,7 @@ class Comparison:
         # The linear steps of a one-shot arm are further sizes of the same arm.
         arms = levels["arm"].str.replace("one-shot-linear", "one-shot")
         self.levels = levels.assign(arm=arms, percent=percent.round(6))
+        self.layers = layers
         self.remarks: list[str] = []
         self.other: Comparison | None = None
         """The second experiment of a claim that compares two."""
@@ -174,6 +175,19 @@ class Comparison:
         """Percent of training images right at the end, at the worst of the sizes of at least `low`."""
         sizes = self._sizes(arm, 100, low, DENSE, whole=True)
         return 100 * pd.concat([self.values(arm, size, "train_accuracy_final") for size in sizes], axis=1).min(axis=1)
+
+    def of_layer(self, layer: int, percent: float, column: str) -> Measured:
+        """A column of layers.csv for each replicate, of the iterative ticket of this size; layers count from 1.
+
+        Raises NotRun when the run has no such ticket, or no such table.
+        """
+        if self.layers is None or self.layers.empty:
+            raise NotRun("the run tells nothing of its tickets' weights")
+        sizes = 100 * self.layers["weights_remaining"]
+        near = nearest_size(sizes, percent)
+        if near is None:
+            raise NotRun(f"iterative was not trained at {percent:.3g}%")
+        return self.layers[(sizes == near) & (self.layers["layer"] == layer)].set_index("replicate")[column]
 
     def _sizes(self, arm: str, high: float, low: float, versus: str, *, whole: bool = False) -> list[float]:
         """The sizes in a range that both arms were trained at.

@@ -1,4 +1,4 @@
-"""The two tables of a run: `levels.csv`, one row for each trained network, and `curves.csv`, their histories."""
+"""The tables of a run: `levels.csv`, one row for each trained network, `curves.csv`, their histories, and two more."""
 
 import io
 from pathlib import Path
@@ -47,7 +47,22 @@ CURVES += ["test_accuracy", "train_loss"]
 HISTORY = [column for column in CURVES if column not in ("experiment", "arm", "level")]
 """Columns of history.csv."""
 
-TEXTS = {"experiment", "arm", "dataset", "network", "pruning_scope", "optimizer"}
+LAYERS = ["experiment", "replicate", "level", "weights_remaining", "layer", "weights", "near_zero", "positive"]
+LAYERS += ["movement_ratio", "grew", "grew_rest", "incoming_spread", "outgoing_spread"]
+"""Columns of layers.csv: which weights are in the iterative tickets. Level 0 is the dense network, layers count from 1.
+
+near_zero, positive: shares of the kept weights whose initial value is nearer to 0 than half the standard deviation of
+the layer's initial values, and above 0. movement_ratio: how far the kept weights move while the dense network trains
+(mean of |trained - initial|), over how far the others do. grew, grew_rest: shares of the kept and of the other weights
+that are further from 0 after the dense network's training than before. incoming_spread, outgoing_spread: standard
+deviation over units of the share of a unit's links into and out of this layer's weights that are kept, over what links
+kept at random would have. Empty where there are no others.
+"""
+
+DISTRIBUTIONS = ["experiment", "quantity", "level", "weights_remaining", "layer", "kept", "low", "high", "density"]
+"""Columns of distributions.csv: histograms over all replicates. kept: 1 of the kept weights, 0 of the others."""
+
+TEXTS = {"experiment", "arm", "dataset", "network", "pruning_scope", "optimizer", "quantity"}
 """Columns that hold text."""
 
 
@@ -153,6 +168,17 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
         if column not in TEXTS and not pd.api.types.is_numeric_dtype(table[column]):
             raise LotteryError(f"{path}: the column {column} must hold numbers alone")
     return table
+
+
+def read_judged(tables: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """What claims are judged by, from a folder of tables: levels.csv, and layers.csv if it is there."""
+    layers = tables / "layers.csv"
+    return read_table(tables / "levels.csv", LEVELS), read_table(layers, LAYERS) if layers.exists() else None
+
+
+def columns_of(name: str) -> list[str]:
+    """The columns of a table of this file name, without its ending."""
+    return {"levels": LEVELS, "curves": CURVES, "layers": LAYERS, "distributions": DISTRIBUTIONS}[name]
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

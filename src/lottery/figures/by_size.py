@@ -22,6 +22,7 @@ LABELS = {
     "test_accuracy_at_early_stop": "test accuracy\nat early stop (%)",
     "train_accuracy_at_early_stop": "training accuracy\nat early stop (%)",
     "test_accuracy_final": "test accuracy\nat the end of training (%)",
+    "train_accuracy_final": "training accuracy\nat the end of training (%)",
 }
 """Columns of levels.csv and what their axes are called."""
 

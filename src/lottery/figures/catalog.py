@@ -2,9 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from lottery.errors import LotteryError
-from lottery.figures.selection import All, Selection, Several, Trained, Varying, WithAndWithoutDropout, WithoutDropout
+from lottery.figures.selection import (
+    All,
+    Selection,
+    Several,
+    Trained,
+    Varying,
+    With,
+    WithAndWithoutDropout,
+    WithoutDropout,
+)
 from lottery.recipe import recipe_columns
 from lottery.settings import Settings, suggest
 
@@ -12,6 +22,9 @@ from lottery.settings import Settings, suggest
 def family_of(network: str) -> str:
     """The family of a network, by its name: `lenet`, `conv`, `vgg` or `resnet`."""
     return network.partition("-")[0]
+
+
+Details = Literal["curves", "distributions"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,8 @@ class Figure:
     needs: tuple[frozenset[str], ...]
     family: str = "lenet"
     selection: Selection = field(default_factory=All)
+    details: Details = "curves"
+    """The table that it draws beside levels.csv."""
 
     def shown(self, trained: Sequence[Trained]) -> list[str]:
         """Names of those experiments of a run that the figure shows."""
@@ -72,7 +87,7 @@ CATALOG = {
         Figure(
             "figure3",
             "Figure 3: test accuracy while tickets train",
-            "figure3",
+            "along_training",
             "figure3",
             "Test accuracy on the way through training, by percent of weights remaining. Left: the larger tickets;"
             " centre: the smaller; right: two tickets and their masks reinitialised. As the paper's Figure 3.",
@@ -147,6 +162,85 @@ CATALOG = {
             " training is shorter, at the same parts of it.",
             (any_of("iterative"),),
             family="resnet",
+        ),
+        Figure(
+            "figure11",
+            "Figure 11: validation loss while tickets train",
+            "along_training",
+            "figure11",
+            "Validation loss on the way through training, whose least value is the early stop; sizes as in Figure 3."
+            " As the paper's Figure 11.",
+            (any_of("iterative"),),
+        ),
+        Figure(
+            "figure12",
+            "Figure 12: training accuracy at the end of training",
+            "ends",
+            "figure12",
+            "Training accuracy after the last iteration, arms as in Figure 4a. As the paper's Figure 12.",
+            (any_of("iterative"),),
+        ),
+        Figure(
+            "figure14",
+            "Figure 14: initialisation, reinitialisation and random sparsity",
+            "ends",
+            "figure14",
+            "Test accuracy after the last iteration of winning tickets, of their masks reinitialised, and of networks"
+            " with as many weights at random places. As the paper's Figure 14, LeNet.",
+            (any_of("iterative"), any_of("iterative-reinit"), any_of("random")),
+        ),
+        *(
+            Figure(
+                f"figure{number}",
+                f"Figure {number}: initial values of tickets' weights, {words}",
+                "ticket_weights",
+                "initial_values",
+                "Distribution of the initial values of the weights that are in the ticket, for tickets of four sizes,"
+                f" layer by layer. As the paper's Figure {number}.",
+                (any_of("iterative"),),
+                selection=With({"optimizer": optimizer}),
+                details="distributions",
+            )
+            for number, optimizer, words in ((15, "adam", "Adam"), (16, "sgd", "stochastic gradient descent"))
+        ),
+        Figure(
+            "figure19",
+            "Figure 19: how far weights move",
+            "ticket_weights",
+            "movement",
+            "How far the weights of the dense network move while it trains, those that are in the ticket and the"
+            " others, layer by layer. As the paper's Figure 19.",
+            (any_of("iterative"),),
+            details="distributions",
+        ),
+        Figure(
+            "figure20",
+            "Figure 20: how far weights move away from 0",
+            "ticket_weights",
+            "magnitude_gain",
+            "How much larger the magnitudes of the dense network's weights become while it trains, those that are in"
+            " the ticket and the others, layer by layer. As the paper's Figure 20.",
+            (any_of("iterative"),),
+            details="distributions",
+        ),
+        *(
+            Figure(
+                f"figure{number}",
+                f"Figure {number}: {direction} links of units, {words}",
+                "ticket_weights",
+                direction,
+                f"Distribution over units of the share of {direction} links that tickets of three sizes keep. As the"
+                f" paper's Figure {number}.",
+                (any_of("iterative"),),
+                selection=With({"optimizer": optimizer}),
+                details="distributions",
+            )
+            for number, direction, optimizer, words in (
+                (21, "incoming", "adam", "Adam"),
+                (22, "incoming", "sgd", "stochastic gradient descent"),
+                (23, "outgoing", "adam", "Adam"),
+                (24, "outgoing", "sgd", "stochastic gradient descent"),
+            )
         ),
         Figure(
             "figure26",

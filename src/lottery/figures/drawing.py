@@ -10,24 +10,38 @@ from matplotlib.figure import Figure
 from lottery.arrays import replacing
 from lottery.errors import LotteryError
 from lottery.figures.catalog import CATALOG
+from lottery.figures.catalog import Figure as Entry
 from lottery.figures.selection import Trained
 from lottery.recipe import RECIPE
 from lottery.runs import DENSE
 from lottery.settings import suggest
 
 
-def draw(name: str, levels: pd.DataFrame, curves: pd.DataFrame, outputs: list[Path]) -> None:
-    """Draw the figure of this name from levels.csv and curves.csv into files, whose endings choose the format."""
-    if name not in CATALOG:
-        raise LotteryError(f"figure: unknown figure {name!r}{suggest(name, CATALOG)}")
-    entry = CATALOG[name]
+def draw(name: str, levels: pd.DataFrame, details: pd.DataFrame, outputs: list[Path]) -> None:
+    """Draw the figure of this name into files, whose endings choose the format.
+
+    levels: the table levels.csv; details: the further table that the catalog names.
+    """
+    entry = entry_of(name)
     shown = entry.shown(trained_in(levels))
     if not shown:
         raise LotteryError(f"{name}: needs {entry.needed}, which this run does not train")
     levels = levels[levels["experiment"].isin(shown)]
-    curves = curves[curves["experiment"].isin(shown)]
+    details = details[details["experiment"].isin(shown)]
     start_drawing()
-    save(getattr(importlib.import_module(f"lottery.figures.{entry.module}"), entry.function)(levels, curves), outputs)
+    save(getattr(importlib.import_module(f"lottery.figures.{entry.module}"), entry.function)(levels, details), outputs)
+
+
+def entry_of(name: str) -> Entry:
+    """The figure's entry in the catalog. Raises LotteryError for an unknown one."""
+    if name not in CATALOG:
+        raise LotteryError(f"figure: unknown figure {name!r}{suggest(name, CATALOG)}")
+    return CATALOG[name]
+
+
+def details_of(name: str) -> str:
+    """The table that a figure draws beside levels.csv."""
+    return entry_of(name).details
 
 
 def trained_in(levels: pd.DataFrame) -> list[Trained]:

@@ -37,6 +37,19 @@ class All:
 
 
 @dataclass(frozen=True)
+class With:
+    """Those with these values in columns of the recipe."""
+
+    recipe: Mapping[str, str | float]
+
+    def of(self, trained: Sequence[Trained]) -> list[Trained]:
+        return [each for each in trained if all(each.recipe[name] == value for name, value in self.recipe.items())]
+
+    def __str__(self) -> str:
+        return "".join(f" with {name.replace('_', ' ')} {value}" for name, value in self.recipe.items())
+
+
+@dataclass(frozen=True)
 class WithoutDropout:
     """Those trained without dropout."""
 
@@ -86,7 +99,7 @@ class Varying:
     where: Mapping[str, str | float] = field(default_factory=dict)
 
     def of(self, trained: Sequence[Trained]) -> list[Trained]:
-        able = [each for each in trained if all(each.recipe[name] == value for name, value in self.where.items())]
+        able = With(self.where).of(trained)
         return alternatives(able, (tuple(self.rest(each).items()) for each in able))
 
     def rest(self, each: Trained) -> dict[str, str | float]:

@@ -1,4 +1,4 @@
-"""Figure 3: test accuracy along training."""
+"""Figures 3 and 11: test accuracy and validation loss along training."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -23,22 +23,38 @@ PANELS: list[list[tuple[str, float]]] = [
 ]
 """The paper's lines, panel by panel: arm and percent of weights remaining."""
 
-PAPER_WINDOW = (0.94, 0.99)
-"""The accuracies that the paper's vertical axis spans."""
-
 COLORS = {100: "#000000", 51.3: "#0072B2", 21.1: "#E69F00", 7.0: "#009E73", 3.6: "#CC79A7", 1.9: "#D55E00"}
 MARKERS = {100: "o", 51.3: "s", 21.1: "D", 7.0: "^", 3.6: "v", 1.9: "P"}
 """A size looks the same in every panel; a reinitialised one is dashed and hollow."""
 
 
+MARKED = 100
+"""Markers on a line at most, or nearly."""
+
+
 def figure3(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+    """Test accuracy, in the paper's window where the curves end in it."""
+    return curves_of_sizes(levels, curves, "test_accuracy", "test accuracy (%)", PAPER_ACCURACIES)
+
+
+def figure11(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+    """Validation loss, in the paper's window where the curves end in it."""
+    return curves_of_sizes(levels, curves, "validation_loss", "validation loss", PAPER_LOSSES)
+
+
+PAPER_ACCURACIES = (0.94, 0.99)
+PAPER_LOSSES = (0.0, 0.2)
+"""What the paper's vertical axes span."""
+
+
+def curves_of_sizes(
+    levels: pd.DataFrame, curves: pd.DataFrame, measure: str, label: str, window: tuple[float, float]
+) -> Figure:
     """One row of three panels for each experiment."""
     lost = levels.loc[levels["diverged_iteration"].notna(), NETWORK]
     curves = curves[~pd.MultiIndex.from_frame(curves[NETWORK]).isin(pd.MultiIndex.from_frame(lost))]
     percents = (100 * levels["weights_remaining"]).groupby([levels[key] for key in ("experiment", "arm", "level")])
-    curves = curves.dropna(subset="test_accuracy").join(
-        percents.first().rename("percent"), on=["experiment", "arm", "level"]
-    )
+    curves = curves.dropna(subset=measure).join(percents.first().rename("percent"), on=["experiment", "arm", "level"])
     experiments = curves["experiment"].unique()
     figure, panels = plt.subplots(
         len(experiments),
@@ -52,27 +68,30 @@ def figure3(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
         table = curves[curves["experiment"] == experiment]
         for axes, lines in zip(row, PANELS, strict=True):
             for arm, percent in lines:
-                draw_curve(axes, table, arm, percent)
+                draw_curve(axes, table, arm, percent, measure)
             thousands_along(axes)
             axes.set_xlabel("training iterations")
             axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize="small")
-        percent_axis(row[0])
-        # The paper's window, where the curves end in it.
-        if table.loc[table["iteration"] == table["iteration"].max(), "test_accuracy"].median() > PAPER_WINDOW[0]:
-            row[0].set_ylim(*PAPER_WINDOW)
-        row[0].set_ylabel(f"{experiment}\ntest accuracy (%)")
+        if measure.endswith("accuracy"):
+            percent_axis(row[0])
+        if window[0] < table.loc[table["iteration"] == table["iteration"].max(), measure].median() < window[1]:
+            row[0].set_ylim(*window)
+        row[0].set_ylabel(f"{experiment}\n{label}")
     figure.supxlabel(caption(levels, "Bands"), fontsize="x-small", color="0.3")
     return figure
 
 
-def draw_curve(axes: Axes, curves: pd.DataFrame, arm: str, percent: float) -> None:
-    """The mean over networks with a band from the least to the greatest; nothing when the size was not trained."""
+def draw_curve(axes: Axes, curves: pd.DataFrame, arm: str, percent: float, measure: str) -> None:
+    """The mean over networks with a band from the least to the greatest; nothing when the size was not trained.
+
+    Losses are measured more often than accuracies: every one is on the line, a few have a marker.
+    """
     rows = curves[curves["arm"] == arm]
     near = nearest_size(rows["percent"].unique(), percent)
     if near is None:
         return
     rows = rows[rows["percent"] == near]
-    points = rows.groupby("iteration")["test_accuracy"].agg(["mean", "min", "max"])
+    points = rows.groupby("iteration")[measure].agg(["mean", "min", "max"])
     reinit = arm.endswith("-reinit")
     color = COLORS[percent]
     axes.plot(
@@ -81,6 +100,7 @@ def draw_curve(axes: Axes, curves: pd.DataFrame, arm: str, percent: float) -> No
         color=color,
         linestyle="--" if reinit else "-",
         marker=MARKERS[percent],
+        markevery=max(1, len(points) // MARKED),
         markersize=3,
         markerfacecolor="white" if reinit else color,
         label=f"{percent:.3g}% reinit" if reinit else f"{percent:.3g}%",

@@ -1,0 +1,151 @@
+"""The paper's claims about LeNet-300-100 on MNIST in its appendices."""
+
+from functools import partial
+
+from lottery.analysis import claim
+from lottery.analysis.claim import BETTER, LATER, Range, Subject
+from lottery.analysis.claims_lenet import PAPER
+from lottery.analysis.measures import FINAL
+
+Claim = partial(claim.Claim, subject=Subject("lenet-300-100", "mnist", recipe=PAPER))
+
+TICKET = 16.88
+"""Percent of weights remaining at which claims about a ticket's weights are judged: the size of Figures 19 and 20."""
+
+NAMES = {1: "first hidden layer", 2: "second hidden layer", 3: "output layer"}
+
+NORMAL = 38.3
+"""Percent of a normal distribution within half a standard deviation of 0."""
+
+SAME_SHAPE = Range(above=0.8 * NORMAL, below=1.25 * NORMAL)
+BIMODAL = Range(below=NORMAL / 2)
+
+
+def moves_further(layer: int, id_: str) -> claim.Claim:
+    """Weights of the ticket move further than others while the dense network trains."""
+    return Claim(
+        id_,
+        f"Weights of the ticket move further than others while the dense network trains: {NAMES[layer]}",
+        "App. F.5, Fig. 19",
+        lambda c: c.of_layer(layer, TICKET, "movement_ratio"),
+        "ratio",
+        LATER,
+        weights_remaining=TICKET / 100,
+    )
+
+
+def moves_outwards(layer: int, id_: str) -> claim.Claim:
+    """They move away from 0 more often."""
+    return Claim(
+        id_,
+        f"Weights of the ticket move away from 0 more often than others: {NAMES[layer]}",
+        "App. F.5, Fig. 20",
+        lambda c: 100 * (c.of_layer(layer, TICKET, "grew") - c.of_layer(layer, TICKET, "grew_rest")),
+        "points",
+        BETTER,
+        weights_remaining=TICKET / 100,
+    )
+
+
+APPENDIX = [
+    Claim(
+        "L7c",
+        "From 3.6% down training accuracy at the end is higher for tickets than for the same masks reinitialised",
+        "App. D, Fig. 12",
+        lambda c: c.accuracy_gain_between("iterative", 3.6, 0, "train_accuracy_final", versus="iterative-reinit"),
+        "points",
+        BETTER,
+        needs_iterations=50_000,
+        note="mean over the sizes trained",
+    ),
+    Claim(
+        "L13",
+        "The 21.1% ticket reinitialised reaches its early stop later than the dense network",
+        "s. 2: 2.51 x 0.62",
+        lambda c: c.early_stop_ratio("iterative-reinit", 21.1),
+        "ratio",
+        LATER,
+        paper=1.56,
+        weights_remaining=0.211,
+    ),
+    Claim(
+        "E1",
+        "Tickets reinitialised end more accurate than random sparse networks, from 51.3% down",
+        "App. E, Fig. 14",
+        lambda c: c.accuracy_gain_between("iterative-reinit", 51.3, 0, FINAL, versus="random"),
+        "points",
+        BETTER,
+        needs_iterations=50_000,
+        note="mean over the sizes trained",
+    ),
+    Claim(
+        "F1a",
+        "The ticket's initial weights keep the initialiser's shape in the first hidden layer",
+        "App. F.1, Fig. 15",
+        lambda c: 100 * c.of_layer(1, TICKET, "near_zero"),
+        "% of weights",
+        SAME_SHAPE,
+        weights_remaining=TICKET / 100,
+        note="within half a standard deviation of 0; the same as of the initialiser within a quarter",
+    ),
+    Claim(
+        "F1b",
+        "They have two modes in the second hidden layer",
+        "App. F.1, Fig. 15",
+        lambda c: 100 * c.of_layer(2, TICKET, "near_zero"),
+        "% of weights",
+        BIMODAL,
+        weights_remaining=TICKET / 100,
+        note="within half a standard deviation of 0; less than half of the initialiser's",
+    ),
+    Claim(
+        "F1c",
+        "They have two modes in the output layer",
+        "App. F.1, Fig. 15",
+        lambda c: 100 * c.of_layer(3, TICKET, "near_zero"),
+        "% of weights",
+        BIMODAL,
+        weights_remaining=TICKET / 100,
+        note="within half a standard deviation of 0; less than half of the initialiser's",
+    ),
+    Claim(
+        "F1d",
+        "More of them are positive than negative in the second hidden layer",
+        "App. F.1, Fig. 15",
+        lambda c: 100 * c.of_layer(2, TICKET, "positive"),
+        "% of weights",
+        Range(above=50),
+        weights_remaining=TICKET / 100,
+    ),
+    Claim(
+        "F1e",
+        "More of them are negative than positive in the output layer",
+        "App. F.1, Fig. 15",
+        lambda c: 100 * c.of_layer(3, TICKET, "positive"),
+        "% of weights",
+        Range(below=50),
+        weights_remaining=TICKET / 100,
+    ),
+    *(moves_further(layer, f"F5{letter}") for layer, letter in zip(NAMES, "abc", strict=True)),
+    *(moves_outwards(layer, f"F5{letter}") for layer, letter in zip(NAMES, "def", strict=True)),
+    Claim(
+        "F6a",
+        "Units of the first hidden layer differ more in how many outgoing links the ticket keeps than in incoming ones",
+        "App. F.6, Figs. 21 and 23",
+        lambda c: c.of_layer(2, TICKET, "outgoing_spread") / c.of_layer(1, TICKET, "incoming_spread"),
+        "ratio",
+        LATER,
+        weights_remaining=TICKET / 100,
+        note="spread of the share of links kept over that of links kept at random",
+    ),
+    Claim(
+        "F6b",
+        "So do units of the second hidden layer",
+        "App. F.6, Figs. 21 and 23",
+        lambda c: c.of_layer(3, TICKET, "outgoing_spread") / c.of_layer(2, TICKET, "incoming_spread"),
+        "ratio",
+        LATER,
+        weights_remaining=TICKET / 100,
+        note="spread of the share of links kept over that of links kept at random",
+    ),
+]

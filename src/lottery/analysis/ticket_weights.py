@@ -1,0 +1,178 @@
+"""Which weights are in a ticket (paper, Appendix F): their initial values, how far they move, which units they connect.
+
+Of fully connected networks and tickets found by iterative pruning.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lottery.analysis.measures import nearest_size
+from lottery.analysis.tables import DISTRIBUTIONS, LAYERS
+from lottery.networks import Network
+from lottery.runs import DENSE, DESCRIBED_ARM, StackTraining, described, levels_of, network_of, stacks
+from lottery.settings import Experiment, Settings
+from lottery.weights import read_mask, read_parameters
+
+QUANTITIES = {
+    "initial": [100, 41.05, 16.88, 6.95],
+    "movement": [16.88],
+    "magnitude_gain": [16.88],
+    "incoming": [41.05, 16.88, 6.95],
+    "outgoing": [41.05, 16.88, 6.95],
+}
+"""What is drawn, and at which percent of weights remaining, as in the paper, or of the smallest ticket where none of
+these was trained: initial values; |trained - initial| and
+|trained| - |initial| of the dense network's weights; the kept shares of units' incoming and outgoing links.
+"""
+
+BINS = 100
+DIGITS = 6
+
+
+def describe(run: Path, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables layers.csv and distributions.csv of a run. Raises LotteryError naming a file that is not as it should.
+
+    run: the folder `results/<run>`.
+    """
+    layers, distributions = [], []
+    for name in described(settings):
+        dense, tickets = read_tickets(run, name, settings.experiments[name])
+        network = network_of(settings.experiments[name])
+        layers.append(layer_rows(network, dense, tickets).assign(experiment=name))
+        distributions.append(distribution_rows(network, dense, tickets).assign(experiment=name))
+    if not layers:
+        return pd.DataFrame(columns=LAYERS), pd.DataFrame(columns=DISTRIBUTIONS)
+    return pd.concat(layers)[LAYERS], pd.concat(distributions)[DISTRIBUTIONS]
+
+
+Weights = dict[str, NDArray]
+"""[replicates, outputs, inputs] of every layer."""
+
+
+class Dense:
+    """The dense networks of all replicates before and after training."""
+
+    def __init__(self, initial: Weights, trained: Weights) -> None:
+        self.initial = initial
+        self.movement = {name: np.abs(trained[name] - values) for name, values in initial.items()}
+        self.gain = {name: np.abs(trained[name]) - np.abs(values) for name, values in initial.items()}
+
+
+def read_tickets(run: Path, name: str, experiment: Experiment) -> tuple[Dense, dict[int, Weights]]:
+    """The dense networks, and the masks (bool) of every level; level 0 keeps all."""
+    network = network_of(experiment)
+    starts, ends, pruned = [], [], []
+    for stack in stacks(experiment):
+        members = len(stack.members())
+        dense = run / StackTraining(name, stack, DENSE, 0).folder
+        initial, trained = (
+            read_parameters(dense / f"{file}.safetensors", network, members) for file in ("start", "trained")
+        )
+        masks = {
+            level: read_mask(
+                run / StackTraining(name, stack, DESCRIBED_ARM, level).folder / "mask.safetensors", network, members
+            )
+            for level in levels_of(experiment, DESCRIBED_ARM)
+        }
+        starts.append(initial)
+        ends.append(trained)
+        pruned.append(masks)
+
+    def joined(parts: list[Weights]) -> Weights:
+        return {key: np.concatenate([part[key] for part in parts]) for key in network.weight_names()}
+
+    first = joined(starts)
+    tickets = {0: {key: np.ones(values.shape, bool) for key, values in first.items()}}
+    for level in levels_of(experiment, DESCRIBED_ARM):
+        tickets[level] = {key: kept > 0 for key, kept in joined([masks[level] for masks in pruned]).items()}
+    return Dense(first, joined(ends)), tickets
+
+
+def layer_rows(network: Network, dense: Dense, tickets: dict[int, Weights]) -> pd.DataFrame:
+    """Rows of layers.csv without the experiment."""
+    rows = []
+    for level, masks in tickets.items():
+        for number, name in enumerate(network.weight_names(), start=1):
+            for replicate, kept in enumerate(masks[name]):
+                initial, movement, grew = (
+                    values[name][replicate] for values in (dense.initial, dense.movement, dense.gain)
+                )
+                grew = grew > 0
+                row = {
+                    "replicate": replicate,
+                    "level": level,
+                    "weights_remaining": remaining(masks, replicate),
+                    "layer": number,
+                    "weights": int(kept.sum()),
+                    "near_zero": mean(np.abs(initial[kept]) < initial.std() / 2),
+                    "positive": mean(initial[kept] > 0),
+                    "grew": mean(grew[kept]),
+                }
+                if level:
+                    row |= {
+                        "movement_ratio": mean(movement[kept]) / mean(movement[~kept]),
+                        "grew_rest": mean(grew[~kept]),
+                        "incoming_spread": spread(kept),
+                        "outgoing_spread": spread(kept.T),
+                    }
+                rows.append(row)
+    return pd.DataFrame(rows, columns=[column for column in LAYERS if column != "experiment"])
+
+
+def distribution_rows(network: Network, dense: Dense, tickets: dict[int, Weights]) -> pd.DataFrame:
+    """Rows of distributions.csv without the experiment."""
+    percents = {100 * remaining(masks, 0): level for level, masks in tickets.items()}
+    histograms = []
+    for quantity, sizes in QUANTITIES.items():
+        trained = [nearest_size(percents, size) for size in sizes]
+        for percent in [size for size in trained if size is not None] or [min(percents)]:
+            level = percents[percent]
+            for number, name in enumerate(network.weight_names(), start=1):
+                for kept, values, edges in samples(quantity, dense, name, tickets[level][name]):
+                    known = {"quantity": quantity, "level": level, "weights_remaining": percent / 100}
+                    histograms.append(histogram(values, edges).assign(**known, layer=number, kept=kept))
+    return pd.concat(histograms, ignore_index=True)
+
+
+def samples(quantity: str, dense: Dense, name: str, kept: NDArray) -> Iterator[tuple[int, NDArray, NDArray]]:
+    """The numbers of a layer to make histograms of, over all replicates, and the edges of their bins."""
+    if quantity == "initial":
+        initial = dense.initial[name]
+        yield 1, initial[kept], np.linspace(-4, 4, BINS + 1) * float(initial.std(dtype=float))
+    elif quantity in ("movement", "magnitude_gain"):
+        values = dense.movement[name] if quantity == "movement" else dense.gain[name]
+        low, high = np.quantile(values, [0.002, 0.998])
+        edges = np.linspace(0.0 if quantity == "movement" else low, high, BINS + 1)
+        yield 1, values[kept], edges
+        yield 0, values[~kept], edges
+    else:
+        yield 1, kept.mean(axis=2 if quantity == "incoming" else 1).ravel(), np.linspace(0, 1, BINS + 1)
+
+
+def histogram(values: NDArray, edges: NDArray) -> pd.DataFrame:
+    """Densities, so that the area over all numbers, those beyond the edges too, is 1."""
+    counts, _ = np.histogram(values, edges)
+    table = {"low": edges[:-1], "high": edges[1:], "density": counts / (values.size * np.diff(edges))}
+    return pd.DataFrame(table).map(lambda number: float(f"{number:.{DIGITS}g}"))
+
+
+def mean(values: NDArray) -> float:
+    """NaN for none."""
+    return float(values.mean(dtype=float)) if values.size else np.nan
+
+
+def remaining(masks: Weights, replicate: int) -> float:
+    """The share of a network's weights that masks keep."""
+    kept = sum(int(mask[replicate].sum()) for mask in masks.values())
+    return kept / sum(mask[replicate].size for mask in masks.values())
+
+
+def spread(kept: NDArray) -> float:
+    """Standard deviation over rows of the share kept, over that of as many ones at random places."""
+    share = kept.mean()
+    at_random = np.sqrt(share * (1 - share) / kept.shape[1])
+    return float(kept.mean(axis=1).std() / at_random) if at_random else np.nan

@@ -1,0 +1,118 @@
+"""Which weights are in a ticket: numbers of layers and histograms, by hand on small arrays, by chance on large ones."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_claims import made_up_levels
+
+from lottery.analysis.claims import judge
+from lottery.analysis.claims_appendix import APPENDIX, TICKET
+from lottery.analysis.tables import DISTRIBUTIONS, LAYERS, read_table
+from lottery.analysis.ticket_weights import BINS, Dense, distribution_rows, histogram, layer_rows, spread
+from lottery.networks import build
+
+NETWORK = build("lenet-300-100", (28, 28), 10)
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    """Two replicates; the ticket keeps the weights that a training moved furthest, which are those furthest from 0."""
+    random = np.random.default_rng(0)
+    initial = {
+        layer.weight_name: random.normal(0, layer.deviation, (2, *layer.shape)).astype(np.float32)
+        for layer in NETWORK.layers
+    }
+    trained = {name: values + np.float32(0.5) * values for name, values in initial.items()}
+    tickets = {0: {name: np.ones(values.shape, bool) for name, values in initial.items()}}
+    for level, share in ((4, 0.4105), (8, 0.1688), (12, 0.0695)):
+        tickets[level] = {
+            name: np.abs(values) >= np.quantile(np.abs(values), 1 - share, axis=(1, 2), keepdims=True)
+            for name, values in trained.items()
+        }
+    return Dense(initial, trained), tickets
+
+
+def test_numbers_of_a_layer(arrays):
+    dense, tickets = arrays
+    rows = layer_rows(NETWORK, dense, tickets)
+    assert len(rows) == 4 * 3 * 2
+    whole = rows[rows["level"] == 0]
+    # Of a normal distribution 38.3% lie within half a standard deviation.
+    assert whole["near_zero"].to_numpy() == pytest.approx(0.383, abs=0.04)
+    assert whole["positive"].to_numpy() == pytest.approx(0.5, abs=0.04)
+    assert whole["movement_ratio"].isna().all()
+    ticket = rows[rows["level"] == 8]
+    assert (ticket["near_zero"] == 0).all(), "only weights far from 0 are kept"
+    assert (ticket["movement_ratio"] > 2).all()
+    assert (ticket[["grew", "grew_rest"]] == 1).all(axis=None)
+    assert ticket["weights_remaining"].to_numpy() == pytest.approx(0.1688, abs=1e-4)
+    # Independent weights: links are kept at random.
+    assert ticket["incoming_spread"].to_numpy() == pytest.approx(1, abs=0.6)
+    first = ticket[(ticket["layer"] == 1) & (ticket["replicate"] == 1)].iloc[0]
+    kept = tickets[8]["fc1.weight"][1]
+    moved = np.abs(dense.movement["fc1.weight"][1])
+    assert first["weights"] == kept.sum()
+    assert first["movement_ratio"] == pytest.approx(moved[kept].mean() / moved[~kept].mean())
+
+
+def test_the_other_weights_of_a_layer_that_keeps_all(arrays):
+    dense, tickets = arrays
+    whole = {name: np.ones(mask.shape, bool) for name, mask in tickets[8].items() if name == "output.weight"}
+    rows = layer_rows(NETWORK, dense, {0: tickets[0], 8: tickets[8] | whole})
+    output = rows[(rows["level"] == 8) & (rows["layer"] == 3)]
+    assert output[["movement_ratio", "grew_rest", "incoming_spread"]].isna().all(axis=None)
+
+
+def test_spread():
+    # By hand: rows keep all and none of 4 links; at random sqrt(0.5 * 0.5 / 4) = 0.25, found 0.5.
+    assert spread(np.array([[True] * 4, [False] * 4])) == pytest.approx(2)
+    assert spread(np.array([[True, False], [False, True]])) == 0
+
+
+def test_histogram():
+    table = histogram(np.array([0.5, 0.5, 1.5, 9.0]), np.array([0.0, 1.0, 2.0]))
+    # Half of the numbers in the first bin, a quarter beyond the last.
+    assert table["density"].tolist() == [0.5, 0.25]
+
+
+def test_histograms_have_area_1(arrays):
+    dense, tickets = arrays
+    rows = distribution_rows(NETWORK, dense, tickets)
+    rows["area"] = rows["density"] * (rows["high"] - rows["low"])
+    areas = rows.groupby(["quantity", "level", "layer", "kept"])["area"].agg(["sum", "size"])
+    assert (areas["size"] == BINS).all()
+    assert areas["sum"].to_numpy() == pytest.approx(1, abs=0.02)
+    initial = rows[(rows["quantity"] == "initial") & (rows["level"] == 8) & (rows["layer"] == 1)]
+    middle = initial[(initial["low"] > -0.01) & (initial["high"] < 0.01)]
+    assert (middle["density"] == 0).all()
+    assert set(rows.loc[rows["quantity"] == "movement", "level"]) == {8}
+    assert set(rows.loc[rows["quantity"] == "outgoing", "level"]) == {4, 8, 12}
+
+
+def test_claims_are_judged_from_the_layers(arrays):
+    dense, tickets = arrays
+    layers = layer_rows(NETWORK, dense, tickets).assign(experiment="lenet-mnist")
+    more = [layers.assign(replicate=layers["replicate"] + 2 * number) for number in range(2)]
+    judged = judge(made_up_levels(tickets_win=True), pd.concat(more)).set_index("id")
+    assert judged.loc["F1b", "ours"] == 0
+    assert judged.loc["F1a", "verdict"] == "not replicated"
+    for name in ("F1b", "F1c", "F5a", "F5b", "F5c"):  # no weight near 0 is in the ticket
+        assert judged.loc[name, ["verdict", "n"]].tolist() == ["replicated", 4], name
+        assert judged.loc[name, "weights_remaining"] == TICKET / 100
+    without = judge(made_up_levels(tickets_win=True)).set_index("id")
+    about_weights = [claim.id for claim in APPENDIX if claim.id.startswith("F")]
+    assert set(without.loc[about_weights, "verdict"]) == {"not run"}
+
+
+def test_tables_of_a_run(smoke):
+    tables = smoke.folder / "results/smoke/tables"
+    layers = read_table(tables / "layers.csv", LAYERS)
+    levels = pd.read_csv(tables / "levels.csv")
+    assert set(layers["level"]) == {0, 1, 2, 3}
+    kept = layers[layers["replicate"] == 1].groupby("level")["weights"].sum()
+    ticket = levels[(levels["arm"] == "iterative") & (levels["replicate"] == 1)].set_index("level")["weights"]
+    assert kept[ticket.index].tolist() == ticket.tolist()
+    distributions = read_table(tables / "distributions.csv", DISTRIBUTIONS)
+    drawn = distributions.groupby("quantity")["level"].unique().map(list)
+    assert drawn["initial"] == [0], "the only one of the paper's sizes"
+    assert drawn["movement"] == drawn["incoming"] == [3], "the smallest ticket, for want of the paper's"
