@@ -214,13 +214,11 @@ def arrays_written_in_place(patch: Patch) -> None:
 def control_with_its_tickets_weights(patch: Patch) -> None:
     """The reinitialised control is rewound like its ticket."""
 
-    def kept(stack_, key, network, level, draws, ticket):
-        initial = stacks.initialize(stack_, key, network, 0)
-        places = [stack_.place(member) for member in stack_.members(draws)]
-        masks = {name: values[places] for name, values in ticket.items()}
-        return masks, tickets.rewind({name: values[places] for name, values in initial.items()}, masks)
+    def kept(stack_, key, network, row, level, draws, ticket, checkpoint):
+        return control(stack_, key, network, replace(row, start="rewound"), level, draws, ticket, checkpoint)
 
-    everywhere(patch, stacks.reinitialize, kept)
+    control = stacks.control
+    everywhere(patch, control, kept)
 
 
 def control_with_other_batches(patch: Patch) -> None:

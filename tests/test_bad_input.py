@@ -97,9 +97,9 @@ def control(verb: str, *inputs: str) -> Callable[[Path, Path], list[str]]:
     return arguments
 
 
-reinitialize = control("reinitialize", "--ticket", "{folder}/mask.safetensors")
-randomize = control(
-    "randomize-mask", "--ticket", "{folder}/mask.safetensors", "--checkpoint", "{folder}/start.safetensors"
+make_control = control(
+    "make-control",
+    *("--arm", "random", "--ticket", "{folder}/mask.safetensors", "--checkpoint", "{folder}/start.safetensors"),
 )
 
 
@@ -127,9 +127,8 @@ READERS = [
     (prune, "mask.safetensors"),
     (rewind_verb, "start.safetensors"),
     (rewind_verb, "mask.safetensors"),
-    (reinitialize, "mask.safetensors"),
-    (randomize, "mask.safetensors"),
-    (randomize, "start.safetensors"),
+    (make_control, "mask.safetensors"),
+    (make_control, "start.safetensors"),
     (collect, "dense/summary.json"),
     (collect, "dense/history.csv"),
     (judge, "levels.csv"),

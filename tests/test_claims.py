@@ -8,6 +8,7 @@ import pytest
 from conftest import experiment
 
 from lottery.analysis.claims import COLUMNS, judge
+from lottery.analysis.claims_appendix import APPENDIX
 from lottery.analysis.claims_lenet import LENET
 from lottery.analysis.claims_text import as_html, as_markdown
 from lottery.analysis.measures import Comparison, NotRun
@@ -65,7 +66,8 @@ def made_up_levels(*, tickets_win: bool, replicates: int = 3, iterations: int = 
 
 
 def verdicts(levels: pd.DataFrame) -> dict[str, str]:
-    return judge(levels).set_index("id")["verdict"].to_dict()
+    found = judge(levels).set_index("id")["verdict"]
+    return found[[claim.id for claim in LENET]].to_dict()
 
 
 def test_every_claim_is_replicated_when_tickets_behave_as_the_paper_says():
@@ -149,7 +151,8 @@ def test_table_has_the_contracts_columns():
     contract = "id, claim, experiment, weights_remaining, paper, ours, ci_low, ci_high, n, verdict, note"
     assert list(judged.columns)[:11] == contract.split(", ")
     assert list(judged.columns) == COLUMNS
-    assert len(judged) == len(LENET) == len({claim.id for claim in LENET})
+    claims = [*LENET, *APPENDIX]
+    assert len(judged) == len(claims) == len({claim.id for claim in claims})
     assert judged.set_index("id").loc["L9a", "n"] == 3, "draws are averaged within their replicate"
 
 

@@ -72,7 +72,7 @@ def rules() -> dict[str, str]:
 
 def test_every_rule_says_what_it_needs():
     found = rules()
-    assert {"prepare_dataset", "initialize", "train_dense", "train_ticket", "prune", "rewind", "reinitialize"} <= set(
+    assert {"prepare_dataset", "initialize", "train_dense", "train_ticket", "prune", "rewind", "make_control"} <= set(
         found
     )
     for name, body in found.items():

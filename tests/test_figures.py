@@ -10,6 +10,7 @@ from test_claims_of_networks import conv, deep
 
 from lottery.analysis.ticket_weights import Dense, distribution_rows
 from lottery.errors import LotteryError
+from lottery.figures import alternatives
 from lottery.figures.along_training import figure3
 from lottery.figures.catalog import CATALOG, family_of, figures_of_run
 from lottery.figures.drawing import draw, trained_in
@@ -63,6 +64,13 @@ SAME = {
 }
 
 
+def with_alternatives(levels: pd.DataFrame) -> pd.DataFrame:
+    """The same with the arms of Appendices B and F."""
+    others = ["continued", "own-values", "initial-magnitude", *(f"noise-{size}" for size in ("0.5", "1", "2", "3"))]
+    reinit = levels[levels["arm"] == "iterative-reinit"]
+    return pd.concat([levels, *(reinit.assign(arm=arm) for arm in others)], ignore_index=True)
+
+
 def made_up_distributions(levels: pd.DataFrame) -> pd.DataFrame:
     """A table as `describe` writes it, of random weights."""
     random = np.random.default_rng(0)
@@ -87,7 +95,7 @@ def test_three_formats_the_same_each_time(tables, tmp_path, name):
         varied = [levels.assign(**{column: value, "experiment": f"{value}"}) for value in values]
         levels = pd.concat(varied, ignore_index=True)
         curves = pd.concat([curves.assign(experiment=f"{value}") for value in values])
-    levels = levels.assign(**SAME.get(name, {}))
+    levels = with_alternatives(levels).assign(**SAME.get(name, {}))
     details = made_up_distributions(levels) if figure.details == "distributions" else curves
     for folder in ("once", "again"):
         draw(name, levels, details, [tmp_path / folder / f"{name}{suffix}" for suffix in suffixes])
@@ -167,8 +175,17 @@ def test_figure3_has_the_papers_lines(tables):
 
 
 def test_arms_are_told_apart_without_colour():
-    assert len({(look.marker, look.line) for look in LOOKS.values()}) == len(LOOKS)
-    assert len({look.color for look in LOOKS.values()}) == len(LOOKS)
+    looks = [(look.marker, look.line, look.hollow) for look in LOOKS.values()]
+    assert len(set(looks)) == len(looks)
+
+
+@pytest.mark.parametrize("name", ["figure9", "figure17", "figure18", "figure25"])
+def test_arms_drawn_together_differ_in_colour_and_in_marker(name, tables):
+    use_style()
+    levels = with_alternatives(tables[0])
+    lines = getattr(alternatives, name)(levels, tables[1]).axes[0].containers
+    colors, markers = ({getattr(line[0], f"get_{what}")() for line in lines} for what in ("color", "marker"))
+    assert len(lines) == len(colors) == len(markers) == {"figure9": 2, "figure25": 6}.get(name, 3)
 
 
 def trained(name: str, network: str, dataset: str, arms: list[str], **recipe: object) -> Trained:

@@ -26,8 +26,8 @@ VERB_OF = {
     "train_small": "train",
     "prune": "prune",
     "rewind": "rewind",
-    "reinitialize": "reinitialize",
-    "randomize_mask": "randomize-mask",
+    "make_control": "make-control",
+    "describe_tickets": "describe-tickets",
     "collect": "collect",
     "judge_claims": "judge-claims",
     "plot": "plot",
@@ -43,6 +43,9 @@ TANGLED = {
         {"arm": "random", "levels": [3], "draws": 2},
         {"arm": "small-dense", "levels": [2]},
         {"arm": "iterative", "levels": [5]},
+        {"arm": "continued", "levels": [3]},
+        {"arm": "initial-magnitude", "levels": [2]},
+        {"arm": "noise-0.5", "levels": [4]},
     ],
 }
 """Arms that need masks and trainings of levels and arms that are not asked for."""
@@ -148,7 +151,7 @@ def test_threads_of_a_job_hold_cores_and_shorten_it():
 
 
 def test_hours_of_a_gpu_are_told_apart():
-    values = run_of(tiny=experiment(training={"device": "cuda", "iterations": 100_000}))
+    values = run_of(tiny=experiment(training={"device": "cuda", "iterations": 1_000_000}))
     plan = Plan(read_run(values), 8)
     assert plan.gpu_seconds > 10 * plan.core_seconds
     text = as_text(plan)
@@ -181,7 +184,7 @@ def test_the_verb_tells_a_plan_and_starts_nothing(tmp_path, capsys, monkeypatch)
     assert main(["plan", "--cores", "2", "--settings", json.dumps(configured())]) == 0
     said = capsys.readouterr().out
     assert "run 'quick' from nothing" in said
-    assert "203, of which 81 train 243 networks" in said
+    assert "212, of which 81 train 243 networks" in said
     assert "494 MB" in said
     assert not list(tmp_path.iterdir())
 
@@ -206,7 +209,7 @@ def test_a_run_that_is_not_there_is_named(tmp_path):
 
 def test_the_target_plan_tells_the_merged_settings(fresh):
     said = fresh("--cores", "3", "--quiet", "all", *SMOKE, "--", "plan")
-    assert "29, of which 8 train 18 networks" in said
+    assert "38, of which 8 train 18 networks" in said
     assert "on 3 cores" in said
     assert not list((fresh.folder / "results").rglob("*.safetensors"))
     assert fresh.jobs(*SMOKE, "--", "plan") == {"plan": 1}

@@ -29,7 +29,7 @@ def test_a_touched_source_file_repeats_nothing(smoke):
     [
         ("training/loop.py", {"train_dense": 1, "train_ticket": 6, "train_small": 1, "prune": 4}),
         ("datasets/idx.py", {"prepare_dataset": 1, "train_dense": 1, "train_ticket": 6, "train_small": 1, "prune": 4}),
-        ("figures/style.py", {"plot": 6, "all": 1}),
+        ("figures/style.py", {"plot": 14, "all": 1}),
         ("analysis/claims.py", {"judge_claims": 1, "all": 1}),
         ("settings_reference.py", {}),
     ],
@@ -96,7 +96,7 @@ def test_another_learning_rate_repeats_its_experiment_only(two_experiments):
         ({"levels": 2}, {"prune": 1, "rewind": 1, "train_ticket": 1}),
         (
             {"arms": [{"arm": "iterative"}, {"arm": "iterative-reinit"}]},
-            {"reinitialize": 1, "train_ticket": 1},
+            {"make_control": 1, "train_ticket": 1},
         ),
         ({"threads_per_job": 2}, {}),
     ],

@@ -23,14 +23,14 @@ def test_paper_mnist_is_declared_in_full(fresh):
         # 28 iterative levels, 9 one-shot levels of Figure 4a, 7 of Figure 4c.
         "prune": 28 + 9 + 7,
         "rewind": 28 + 9 + 7,
-        "reinitialize": 28 + 9 + 7,
-        "randomize_mask": 28,
+        "make_control": 28 + 9 + 7 + 28,
+        "describe_tickets": 1,
         "train_ticket": 2 * (28 + 9 + 7) + 28,
         "initialize_small": 9,
         "train_small": 9,
         "collect": 1,
         "judge_claims": 1,
-        "plot": 6,
+        "plot": 14,
         "all": 1,
     }
 
@@ -46,7 +46,7 @@ def test_paper_cifar10_is_declared_in_full(fresh):
         "train_dense": 2 * 15 + 18,
         "prune": tickets,
         "rewind": tickets,
-        "reinitialize": reinitialized,
+        "make_control": reinitialized,
         "train_ticket": tickets + reinitialized,
         "collect": 1,
         "judge_claims": 1,

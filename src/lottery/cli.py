@@ -105,21 +105,13 @@ def make_parser() -> argparse.ArgumentParser:
     added.add_argument("--mask", type=Path, required=True)
     added.add_argument("--start", type=Path, required=True, help="to write")
 
-    added = verb(reinitialize, "reinitialize")
+    added = verb(make_control, "make-control")
     with_network(added)
-    added.add_argument("--level", type=int, required=True)
+    with_place(added)
     added.add_argument("--draws", type=int, required=True)
-    added.add_argument("--ticket", type=Path, required=True, help="mask of the ticket")
-    added.add_argument("--mask", type=Path, required=True, help="to write: the ticket's mask for every draw")
-    added.add_argument("--start", type=Path, required=True, help="to write")
-
-    added = verb(randomize_mask, "randomize-mask")
-    with_network(added)
-    added.add_argument("--level", type=int, required=True)
-    added.add_argument("--draws", type=int, required=True)
-    added.add_argument("--ticket", type=Path, required=True, help="mask to imitate")
-    added.add_argument("--checkpoint", type=Path, required=True, help="initial weights")
-    added.add_argument("--mask", type=Path, required=True, help="to write")
+    added.add_argument("--ticket", type=Path, required=True, help="mask to take or imitate")
+    added.add_argument("--checkpoint", type=Path, required=True, help="what the ticket's survivors are set back to")
+    added.add_argument("--mask", type=Path, required=True, help="to write: a mask for every draw")
     added.add_argument("--start", type=Path, required=True, help="to write")
 
     added = verb(collect, "collect")
@@ -234,25 +226,17 @@ def rewind(chosen: Arguments) -> None:
     arrays.write_arrays(chosen.start, tickets.rewind(checkpoint, mask))
 
 
-def reinitialize(chosen: Arguments) -> None:
-    """Give a ticket's mask freshly drawn weights."""
-    network = network_of(chosen)
-    ticket = read_mask(chosen.ticket, network, len(chosen.stack.members()))
-    mask, start = stacks.reinitialize(chosen.stack, chosen.key, network, chosen.level, chosen.draws, ticket)
-    arrays.write_arrays(chosen.mask, mask)
-    arrays.write_arrays(chosen.start, start)
-
-
-def randomize_mask(chosen: Arguments) -> None:
-    """Keep as many weights in each layer as a ticket does, at random places, and rewind them."""
+def make_control(chosen: Arguments) -> None:
+    """Make a network that differs from a ticket in one thing: its weights, or where they are."""
     network, members = network_of(chosen), len(chosen.stack.members())
     ticket, checkpoint = (
         read_mask(chosen.ticket, network, members),
         read_parameters(chosen.checkpoint, network, members),
     )
-    mask, start = stacks.randomize_mask(chosen.stack, chosen.key, chosen.level, chosen.draws, ticket, checkpoint)
-    arrays.write_arrays(chosen.mask, mask)
-    arrays.write_arrays(chosen.start, start)
+    row = tickets.arm(chosen.arm)
+    made = stacks.control(chosen.stack, chosen.key, network, row, chosen.level, chosen.draws, ticket, checkpoint)
+    for path, arrays_ in zip((chosen.mask, chosen.start), made, strict=True):
+        arrays.write_arrays(path, arrays_)
 
 
 def collect(chosen: Arguments) -> None:

@@ -7,7 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["split", "initialisation", "batches", "reinitialisation", "random mask", "views", "dropout"]
+Purpose = Literal[
+    "split", "initialisation", "batches", "reinitialisation", "random mask", "own values", "noise", "views", "dropout"
+]
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 from numpy.typing import NDArray
 
 from lottery import tickets
 from lottery.arrays import Arrays, of_member, stack
 from lottery.networks import Network
 from lottery.pruning.allocation import Counts
-from lottery.randomness import Seed
+from lottery.randomness import Purpose, Seed
 from lottery.settings import Section
+from lottery.tickets import Arm
 
 
 class ExperimentKey(Section):
@@ -83,31 +85,40 @@ def prune(
     )
 
 
-def reinitialize(
-    stack_: Stack, key: ExperimentKey, network: Network, level: int, draws: int, ticket: Mapping[str, NDArray]
-) -> tuple[Arrays, Arrays]:
-    """The tickets' masks, once for every draw, and freshly drawn weights under them."""
-    masks, starts = [], []
-    for member in stack_.members(draws):
-        random = key.of_replicate(member.replicate).generator("reinitialisation", level=level, draw=member.draw)
-        masks.append(of_member(ticket, stack_.place(member)))
-        starts.append(tickets.rewind(network.initial(random), masks[-1]))
-    return stack(masks), stack(starts)
-
-
-def randomize_mask(
+def control(
     stack_: Stack,
     key: ExperimentKey,
+    network: Network,
+    row: Arm,
     level: int,
     draws: int,
     ticket: Mapping[str, NDArray],
     checkpoint: Mapping[str, NDArray],
 ) -> tuple[Arrays, Arrays]:
-    """Masks with as many weights in each layer as the tickets', at random places, and rewound weights under them."""
+    """Masks and starting weights of every draw of an arm that takes or imitates the masks of tickets.
+
+    checkpoint: what the tickets' survivors are set back to.
+    """
     masks, starts = [], []
     for member in stack_.members(draws):
-        random = key.of_replicate(member.replicate).generator("random mask", level=level, draw=member.draw)
-        place = stack_.place(member)
-        masks.append(tickets.random_mask(of_member(ticket, place), random))
-        starts.append(tickets.rewind(of_member(checkpoint, place), masks[-1]))
+        place, seed = stack_.place(member), key.of_replicate(member.replicate)
+        mask, initial = of_member(ticket, place), of_member(checkpoint, place)
+
+        def random(purpose: Purpose, seed: Seed = seed, draw: int = member.draw) -> np.random.Generator:
+            return seed.generator(purpose, level=level, draw=draw)
+
+        if row.mask == "random":
+            mask = tickets.random_mask(mask, random("random mask"))
+        match row.start:
+            case "reinitialised":
+                start = tickets.rewind(network.initial(random("reinitialisation")), mask)
+            case "own values":
+                start = tickets.own_values(initial, mask, random("own values"))
+            case "noisy":
+                deviations = {layer.weight_name: row.noise * layer.deviation for layer in network.layers}
+                start = tickets.with_noise(initial, mask, deviations, random("noise"))
+            case _:
+                start = tickets.rewind(initial, mask)
+        masks.append(mask)
+        starts.append(start)
     return stack(masks), stack(starts)

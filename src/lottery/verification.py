@@ -184,19 +184,13 @@ class Verification:
         """Nested and exact: what pruning, or the ticket that a control shares or imitates, gives."""
         row, level, stack = arm(self.job.arm), self.job.level, self.job.stack
         counts = counts_at(self.experiment, self.job.arm, level)
-        if row.mask.startswith("pruned"):
-            before = row.name if row.mask == "pruned step by step" and level > 1 else DENSE
-            trained = self.other_parameters(before, level - 1 if before != DENSE else 0, "trained.safetensors")
-            survivors = self.other_mask(before, level - 1) if before != DENSE else None
-            expected = stacks.prune(stack, trained, survivors, counts)
-            of = f"the pruning of {before} at level {level - 1 if before != DENSE else 0}"
+        if row.of:
+            (expected, _), of = self.control(), f"{row.of} at level {level}"
         else:
-            ticket = self.other_mask(row.of, level)
-            of = f"{row.of} at level {level}"
-            if row.mask == "random":
-                expected, _ = stacks.randomize_mask(stack, self.key, level, self.draws, ticket, self.rewind_point())
-            else:
-                expected, _ = stacks.reinitialize(stack, self.key, self.network, level, self.draws, ticket)
+            before, level_before = self.scored()
+            survivors = self.other_mask(before, level_before) if before != DENSE else None
+            expected = stacks.prune(stack, self.scored_weights(), survivors, counts)
+            of = f"the pruning of {before} at level {level_before}"
         for group, count in counts.items():
             kept_by = [mask[name].reshape(len(self.members), -1).sum(axis=1, dtype=np.int64) for name in group]
             per_member = np.sum(kept_by, axis=0)
@@ -208,18 +202,32 @@ class Verification:
             if differing:
                 raise Wrong(self.folder / "mask.safetensors", f"{differing} entries of {name} are not those of {of}")
 
+    def scored(self) -> tuple[str, int]:
+        """The arm and level whose weights this job's mask was pruned from."""
+        row, level = arm(self.job.arm), self.job.level
+        return (row.name, level - 1) if row.mask == "pruned step by step" and level > 1 else (DENSE, 0)
+
+    def scored_weights(self) -> Arrays:
+        untrained = arm(self.job.arm).mask == "pruned untrained"
+        return self.other_parameters(*self.scored(), "start.safetensors" if untrained else "trained.safetensors")
+
+    def control(self) -> tuple[Arrays, Arrays]:
+        """Mask and start of an arm that takes or imitates the mask of another."""
+        row, level = arm(self.job.arm), self.job.level
+        ticket = self.other_mask(row.of, level)
+        made_from = (row, level, self.draws, ticket, self.rewind_point())
+        return stacks.control(self.job.stack, self.key, self.network, *made_from)
+
     def check_start(self, start: Arrays, mask: Arrays) -> None:
         """Bit for bit the mask times its source."""
-        level, stack = self.job.level, self.job.stack
-        kind = arm(self.job.arm).start if self.masked else "initialised"
-        if kind == "initialised":
-            expected = stacks.initialize(stack, self.key, self.network, level)
-        elif kind == "rewound":
-            repeated = {name: np.repeat(values, self.draws, axis=0) for name, values in self.rewind_point().items()}
-            expected = rewind(repeated, mask)
+        row = arm(self.job.arm) if self.masked else None
+        if row is None:
+            kind, expected = "initialised", stacks.initialize(self.job.stack, self.key, self.network, self.job.level)
+        elif row.of:
+            kind, (_, expected) = row.start, self.control()
         else:
-            ticket = self.other_mask(arm(self.job.arm).of, level)
-            _, expected = stacks.reinitialize(stack, self.key, self.network, level, self.draws, ticket)
+            source_ = self.scored_weights() if row.start == "continued" else self.rewind_point()
+            kind, expected = row.start, rewind(source_, mask)
         for name, values in start.items():
             differing = int((values.view(np.uint32) != expected[name].view(np.uint32)).sum())
             if differing:

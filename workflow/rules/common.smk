@@ -1,5 +1,6 @@
 # Settings, paths and the functions that rules ask.
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -52,7 +53,7 @@ pathvars:
 wildcard_constraints:
     experiment="|".join(SETTINGS.experiments),
     stack=r"r(0|[1-9][0-9]*)-(0|[1-9][0-9]*)",
-    arm="|".join(ARMS),
+    arm="|".join(map(re.escape, ARMS)),
     level=r"0|[1-9][0-9]*",
     dataset=r"[a-z0-9-]+",
     figure="|".join(CATALOG),
@@ -60,7 +61,7 @@ wildcard_constraints:
 
 def arms_where(condition):
     """A wildcard constraint: the arms whose row in the table of arms fulfils a condition."""
-    return "|".join(name for name, arm in ARMS.items() if condition(arm)) or "none"
+    return "|".join(re.escape(name) for name, arm in ARMS.items() if condition(arm)) or "none"
 
 
 def modules(*names):
@@ -233,8 +234,10 @@ def rewind_point(wildcards):
 
 
 def scored_weights(wildcards):
-    """The trained weights that pruning scores: those of the level before, or the dense network's."""
+    """The weights that pruning scores: those trained at the level before, or the dense network's."""
     level = int(wildcards.level)
+    if ARMS[wildcards.arm].mask == "pruned untrained":
+        return stack_file(wildcards, runs.DENSE, 0, "start.safetensors")
     if ARMS[wildcards.arm].mask == "pruned at once" or level == 1:
         return stack_file(wildcards, runs.DENSE, 0, "trained.safetensors")
     return stack_file(wildcards, wildcards.arm, level - 1, "trained.safetensors")
@@ -243,9 +246,22 @@ def scored_weights(wildcards):
 def survivors(wildcards):
     """The mask that a further pruning shrinks; none when pruning starts from the dense network."""
     level = int(wildcards.level)
-    if ARMS[wildcards.arm].mask == "pruned at once" or level == 1:
+    if ARMS[wildcards.arm].mask != "pruned step by step" or level == 1:
         return []
     return stack_file(wildcards, wildcards.arm, level - 1, "mask.safetensors")
+
+
+def kept_weights(wildcards):
+    """The weights that survivors of a pruning go on from: the rewind point, or where they are."""
+    continued = ARMS[wildcards.arm].start == "continued"
+    return scored_weights(wildcards) if continued else rewind_point(wildcards)
+
+
+def kept_iteration(wildcards):
+    """The iteration of these weights."""
+    experiment = experiment_of(wildcards)
+    continued = ARMS[wildcards.arm].start == "continued"
+    return experiment.training.iterations if continued else experiment.rewind_iteration
 
 
 def ticket_mask(wildcards):

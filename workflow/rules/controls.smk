@@ -1,40 +1,7 @@
 # Controls: each differs from the ticket in exactly one thing.
 
 
-rule reinitialize:
-    input:
-        ticket=ticket_mask,
-        code=STARTING_CODE,
-    output:
-        mask="<results>/{experiment}/{stack}/{arm}/level{level}/mask.safetensors",
-        start="<results>/{experiment}/{stack}/{arm}/level{level}/start.safetensors",
-    log:
-        "<logs>/reinitialize/{experiment}.{stack}.{arm}.level{level}.log",
-    benchmark:
-        "<benchmarks>/reinitialize/{experiment}.{stack}.{arm}.level{level}.tsv"
-    wildcard_constraints:
-        arm=arms_where(lambda arm: arm.start == "reinitialised"),
-    conda:
-        "../../envs/training.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=5,
-    params:
-        key=key,
-        network=network,
-        extensions=extension_options,
-        draws=draws,
-    message:
-        "Reinitialise: {wildcards.arm} at level {wildcards.level}, the ticket's mask with fresh weights:"
-        " {wildcards.experiment}, replicates {wildcards.stack}"
-    shell:
-        "python -m lottery reinitialize --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
-        " {params.extensions:q} --level {wildcards.level} --draws {params.draws} --ticket {input.ticket}"
-        " --mask {output.mask} --start {output.start} > {log} 2>&1"
-
-
-rule randomize_mask:
+rule make_control:
     input:
         ticket=ticket_mask,
         checkpoint=rewind_point,
@@ -43,11 +10,11 @@ rule randomize_mask:
         mask="<results>/{experiment}/{stack}/{arm}/level{level}/mask.safetensors",
         start="<results>/{experiment}/{stack}/{arm}/level{level}/start.safetensors",
     log:
-        "<logs>/randomize_mask/{experiment}.{stack}.{arm}.level{level}.log",
+        "<logs>/make_control/{experiment}.{stack}.{arm}.level{level}.log",
     benchmark:
-        "<benchmarks>/randomize_mask/{experiment}.{stack}.{arm}.level{level}.tsv"
+        "<benchmarks>/make_control/{experiment}.{stack}.{arm}.level{level}.tsv"
     wildcard_constraints:
-        arm=arms_where(lambda arm: arm.mask == "random"),
+        arm=arms_where(lambda arm: arm.of),
     conda:
         "../../envs/training.yaml"
     threads: 1
@@ -59,13 +26,15 @@ rule randomize_mask:
         network=network,
         extensions=extension_options,
         draws=draws,
+        difference=lambda wildcards: ARMS[wildcards.arm].difference,
     message:
-        "Place as many weights at random: {wildcards.arm} at level {wildcards.level}:"
+        "Make {wildcards.arm} at level {wildcards.level}, {params.difference}:"
         " {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
-        "python -m lottery randomize-mask --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
-        " {params.extensions:q} --level {wildcards.level} --draws {params.draws} --ticket {input.ticket}"
-        " --checkpoint {input.checkpoint} --mask {output.mask} --start {output.start} > {log} 2>&1"
+        "python -m lottery make-control --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
+        " {params.extensions:q} --arm {wildcards.arm} --level {wildcards.level} --draws {params.draws}"
+        " --ticket {input.ticket} --checkpoint {input.checkpoint} --mask {output.mask} --start {output.start}"
+        " > {log} 2>&1"
 
 
 rule initialize_small:

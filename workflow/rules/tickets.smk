@@ -38,7 +38,7 @@ rule prune:
 
 rule rewind:
     input:
-        checkpoint=rewind_point,
+        checkpoint=kept_weights,
         mask=rules.prune.output.mask,
         code=STARTING_CODE,
     output:
@@ -48,7 +48,7 @@ rule rewind:
     benchmark:
         "<benchmarks>/rewind/{experiment}.{stack}.{arm}.level{level}.tsv"
     wildcard_constraints:
-        arm=arms_where(lambda arm: arm.mask.startswith("pruned") and arm.start == "rewound"),
+        arm=arms_where(lambda arm: arm.mask.startswith("pruned")),
     conda:
         "../../envs/training.yaml"
     threads: 1
@@ -59,7 +59,7 @@ rule rewind:
         key=key,
         network=network,
         extensions=extension_options,
-        iteration=lambda wildcards: experiment_of(wildcards).rewind_iteration,
+        iteration=kept_iteration,
     message:
         "Rewind {wildcards.arm} at level {wildcards.level} to iteration {params.iteration}:"
         " {wildcards.experiment}, replicates {wildcards.stack}"

@@ -71,7 +71,9 @@ class Comparison:
         percent = percent.where(levels["arm"] != "small-dense", levels["level"].map(ticket))
         # The linear steps of a one-shot arm are further sizes of the same arm.
         arms = levels["arm"].str.replace("one-shot-linear", "one-shot")
-        self.levels = levels.assign(arm=arms, percent=percent.round(6))
+        networks = levels.assign(arm=arms, percent=percent.round(6))
+        self.networks = dict(iter(networks.groupby(["arm", "percent"])))
+        """The rows of every arm and size."""
         self.layers = layers
         self.remarks: list[str] = []
         self.other: Comparison | None = None
@@ -79,7 +81,7 @@ class Comparison:
 
     def sizes(self, arm: str) -> list[float]:
         """Percent of weights remaining at which an arm was trained, largest first."""
-        return sorted(self.levels.loc[self.levels["arm"] == arm, "percent"].unique(), reverse=True)
+        return sorted((percent for name, percent in self.networks if name == arm), reverse=True)
 
     def values(self, arm: str, percent: float, column: str) -> Measured:
         """A column's value for each replicate.
@@ -89,7 +91,7 @@ class Comparison:
         near = nearest_size(self.sizes(arm), percent)
         if near is None:
             raise NotRun(f"{arm} was not trained at {percent:.3g}%")
-        chosen = self.levels[(self.levels["arm"] == arm) & (self.levels["percent"] == near)]
+        chosen = self.networks[arm, near]
         diverged = int(chosen["diverged_iteration"].notna().sum())
         if diverged:
             raise NotFinite(f"{diverged} of {len(chosen)} networks of {arm} at {near:.3g}% diverged")
@@ -137,9 +139,14 @@ class Comparison:
         gains = [self.accuracy_gain(arm, size, column, versus) for size in self._sizes(arm, high, low, versus)]
         return pd.concat(gains, axis=1).mean(axis=1)
 
-    def early_stop_ratio_between(self, arm: str, high: float, low: float) -> Measured:
-        """Geometric mean of `early_stop_ratio` to the dense network over the sizes from `high` to `low`."""
-        ratios = [self.early_stop_ratio(arm, size) for size in self._sizes(arm, high, low, DENSE)]
+    def early_stop_ratio_between(self, arm: str, high: float, low: float, versus: str = DENSE) -> Measured:
+        """Geometric mean of `early_stop_ratio` to another arm of the same size, or the dense network, over the sizes
+        from `high` to `low` that both were trained at.
+        """
+        ratios = [
+            self.early_stop_ratio(arm, size, versus, 100 if versus == DENSE else size)
+            for size in self._sizes(arm, high, low, versus)
+        ]
         return np.exp(np.log(pd.concat(ratios, axis=1)).mean(axis=1))
 
     def least_accuracy_gain(self, arm: str, low: float, column: str = AT_EARLY_STOP) -> Measured:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special, stats
 
 CONFIDENCE = 0.95
 SIGNIFICANCE = 1 - CONFIDENCE
@@ -54,11 +54,11 @@ class Estimate:
 
     def p_above(self, bound: float) -> float:
         """Student's one-sided p: how likely a mean as far above a bound is, when the truth is not above it."""
-        return float(stats.t.sf(self._t(bound), self.n - 1))
+        return float(special.stdtr(self.n - 1, -self._t(bound)))
 
     def p_below(self, bound: float) -> float:
         """The same for a mean below a bound."""
-        return float(stats.t.cdf(self._t(bound), self.n - 1))
+        return float(special.stdtr(self.n - 1, self._t(bound)))
 
     def _t(self, bound: float) -> float:
         distance = self.center - (math.log(bound) if self.of_ratios else bound)
@@ -72,7 +72,7 @@ class Estimate:
     def _half_width(self) -> float:
         if self.n < 2:
             return math.nan
-        return float(stats.t.ppf((1 + CONFIDENCE) / 2, self.n - 1)) * self.sd / math.sqrt(self.n)
+        return float(special.stdtrit(self.n - 1, (1 + CONFIDENCE) / 2)) * self.sd / math.sqrt(self.n)
 
     def _value(self, on_scale: float) -> float:
         return math.exp(on_scale) if self.of_ratios else on_scale

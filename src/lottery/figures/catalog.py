@@ -164,6 +164,16 @@ CATALOG = {
             family="resnet",
         ),
         Figure(
+            "figure9",
+            "Figure 9: resetting against continued training",
+            "alternatives",
+            "figure9",
+            "Early-stop iteration (left) and validation accuracy at it (right) of tickets whose weights were set"
+            " back after every pruning, and of those that were trained on and set back once, after the last one. As"
+            " the paper's Figure 9.",
+            (any_of("iterative"), any_of("continued")),
+        ),
+        Figure(
             "figure11",
             "Figure 11: validation loss while tickets train",
             "along_training",
@@ -204,6 +214,26 @@ CATALOG = {
             for number, optimizer, words in ((15, "adam", "Adam"), (16, "sgd", "stochastic gradient descent"))
         ),
         Figure(
+            "figure17",
+            "Figure 17: reinitialised from the ticket's own values",
+            "alternatives",
+            "figure17",
+            "Early-stop iteration (left) and test accuracy at it (right) of tickets, of their masks reinitialised,"
+            " and of their masks with weights drawn, layer by layer, from the ticket's own initial values. As the"
+            " paper's Figure 17; here the early stop is that of the validation loss, not of the test loss.",
+            (any_of("iterative"), any_of("own-values")),
+        ),
+        Figure(
+            "figure18",
+            "Figure 18: pruned by initial magnitude",
+            "alternatives",
+            "figure18",
+            "Early-stop iteration (left) and test accuracy at it (right) of tickets, of their masks reinitialised,"
+            " and of networks that keep the largest initial weights, pruned before any training. As the paper's"
+            " Figure 18; here the early stop is that of the validation loss, not of the test loss.",
+            (any_of("iterative"), any_of("initial-magnitude")),
+        ),
+        Figure(
             "figure19",
             "Figure 19: how far weights move",
             "ticket_weights",
@@ -241,6 +271,17 @@ CATALOG = {
                 (23, "outgoing", "adam", "Adam"),
                 (24, "outgoing", "sgd", "stochastic gradient descent"),
             )
+        ),
+        Figure(
+            "figure25",
+            "Figure 25: noise on the ticket's initial weights",
+            "alternatives",
+            "figure25",
+            "Early-stop iteration (left) and test accuracy at it (right) of tickets, of the same with normal noise"
+            " added to their initial weights, in standard deviations of each layer's, and of their masks"
+            " reinitialised. As the paper's Figure 25; here the early stop is that of the validation loss, not of"
+            " the test loss.",
+            (any_of("iterative"), any_of("noise-0.5", "noise-1", "noise-2", "noise-3")),
         ),
         Figure(
             "figure26",

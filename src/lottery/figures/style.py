@@ -36,7 +36,15 @@ LOOKS = {
     "one-shot-reinit": Look("random reinit (one-shot)", "#D55E00", "v", "--"),
     "random": Look("random sparse network", "#CC79A7", "D", ":"),
     "small-dense": Look("small dense network", "#000000", "P", "-."),
+    "continued": Look("trained on while pruned, then rewound", "#009E73", "v", "-.", hollow=True),
+    "own-values": Look("reinit from the ticket's own values", "#56B4E9", "^", "--", hollow=True),
+    "initial-magnitude": Look("pruned by initial magnitude", "#CC79A7", "X", "-."),
+    "noise-0.5": Look("noise of 0.5 sd", "#56B4E9", "^", "-", hollow=True),
+    "noise-1": Look("noise of 1 sd", "#009E73", "v", "-.", hollow=True),
+    "noise-2": Look("noise of 2 sd", "#CC79A7", "D", ":", hollow=True),
+    "noise-3": Look("noise of 3 sd", "#D55E00", "P", "--", hollow=True),
 }
+"""An arm's look; in no figure do two that are drawn together look alike."""
 
 PAPER_TICKS = [100, 51.3, 26.3, 13.5, 7.0, 3.6, 1.9, 1.0, 0.5, 0.3]
 """Percent of weights remaining that Figures 1 and 4 of the paper print."""

@@ -157,8 +157,7 @@ class Plan:
             "initialize": parameters,
             "rewind": parameters,
             "prune": mask,
-            "reinitialize": mask + parameters,
-            "randomize-mask": mask + parameters,
+            "make-control": mask + parameters,
         }[step.verb]
 
 

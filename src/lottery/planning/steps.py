@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from lottery.figures.catalog import figures_of_run
-from lottery.runs import DENSE, REWIND_POINT, StackTraining, trainings
+from lottery.runs import DENSE, DESCRIBED_ARM, REWIND_POINT, StackTraining, described, trainings
 from lottery.settings import Settings
 from lottery.tickets import ARMS, Arm
 
@@ -44,8 +44,17 @@ def steps_of(settings: Settings) -> Steps:
         add(step)
     collect = Step("collect")
     steps[collect] = trained
-    steps[Step("judge-claims")] = [collect]
-    return steps | {Step("plot", name=figure): [collect] for figure in figures_of_run(settings)}
+    tables = [collect]
+    if described(settings):
+        describe = Step("describe-tickets")
+        steps[describe] = [
+            step
+            for step in steps
+            if step.place and step.place.experiment in described(settings) and step.place.arm in (DENSE, DESCRIBED_ARM)
+        ]
+        tables.append(describe)
+    steps[Step("judge-claims")] = tables
+    return steps | {Step("plot", name=figure): tables for figure in figures_of_run(settings)}
 
 
 def before(step: Step, settings: Settings) -> Iterator[Step]:
@@ -59,16 +68,23 @@ def before(step: Step, settings: Settings) -> Iterator[Step]:
             yield Step("prepare-dataset", name=settings.experiments[place.experiment].dataset)
             yield starting(place, row)
         case "prune":
-            # The first pruning of every arm is that of the dense network.
-            at_once = place.level == 1 or (row and row.mask == "pruned at once")
-            yield Step("train", dense if at_once else replace(place, level=place.level - 1))
+            yield scored(place, row)
         case "rewind":
-            yield from [rewind_point(dense, settings), Step("prune", place)]
-        case "reinitialize" | "randomize-mask":
             assert row
-            yield Step("prune", replace(place, arm=row.of))
-            if step.verb == "randomize-mask":
-                yield rewind_point(dense, settings)
+            yield scored(place, row) if row.start == "continued" else rewind_point(dense, settings)
+            yield Step("prune", place)
+        case "make-control":
+            assert row
+            yield from [Step("prune", replace(place, arm=row.of)), rewind_point(dense, settings)]
+
+
+def scored(place: StackTraining, row: Arm | None) -> Step:
+    """The step that writes the weights that a pruning scores; for the first one they are the dense network's."""
+    dense = replace(place, arm=DENSE, level=0)
+    if row and row.mask == "pruned untrained":
+        return Step("initialize", dense)
+    at_once = place.level == 1 or (row and row.mask == "pruned at once")
+    return Step("train", dense if at_once else replace(place, level=place.level - 1))
 
 
 def rewind_point(dense: StackTraining, settings: Settings) -> Step:
@@ -84,6 +100,4 @@ def starting(place: StackTraining, row: Arm | None) -> Step:
         return Step("initialize", replace(place, arm=DENSE))
     if row is None or row.mask == "none":
         return Step("initialize", place)
-    if row.mask == "random":
-        return Step("randomize-mask", place)
-    return Step("rewind" if row.start == "rewound" else "reinitialize", place)
+    return Step("make-control" if row.of else "rewind", place)

@@ -1,0 +1,68 @@
+"""The arms of Appendices B and F in a real run: their masks and starting weights, bit for bit."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import copy_of_repository, experiment, overlay
+
+from lottery.arrays import Arrays, read_arrays
+from lottery.networks import build
+from lottery.pruning.allocation import ladder
+from lottery.settings import Pruning
+from lottery.verification import verify
+
+NETWORK = build("lenet-30-10", (28, 28), 10)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A finished run of seconds."""
+    workflow = copy_of_repository(tmp_path_factory.mktemp("arms"))
+    arms = [{"arm": "continued", "levels": [3]}]
+    arms += [{"arm": name, "levels": [2]} for name in ("own-values", "initial-magnitude", "noise-0.5")]
+    values = experiment(levels=3, replicates=2, replicates_per_job=2, arms=arms)
+    workflow("--cores", "2", *overlay(workflow, "arms", run="arms", run_experiments=["e"], experiments={"e": values}))
+    return workflow.folder / "results/arms"
+
+
+def arrays(run: Path, place: str) -> Arrays:
+    return read_arrays(run / "e/r0-1" / f"{place}.safetensors")
+
+
+def test_verified(run):
+    assert list(verify(run, run.parent / "data")) == []
+
+
+def test_weights_are_trained_on_between_prunings_and_set_back_at_the_end(run):
+    initial, dense = arrays(run, "dense/level0/start"), arrays(run, "dense/level0/trained")
+    for level, before in ((1, dense), (2, arrays(run, "continued-chain/level1/trained"))):
+        mask, start = (arrays(run, f"continued-chain/level{level}/{name}") for name in ("mask", "start"))
+        for name, kept in mask.items():
+            assert start[name][kept == 1].tobytes() == before[name][kept == 1].tobytes()
+            assert (start[name] != initial[name])[kept == 1].any()
+        assert start["fc1.bias"].tobytes() == before["fc1.bias"].tobytes()
+    assert not (run / "e/r0-1/continued-chain/level3/trained.safetensors").exists(), "nothing asks for it"
+    mask, start = (arrays(run, f"continued/level3/{name}") for name in ("mask", "start"))
+    for name, kept in arrays(run, "continued-chain/level3/mask").items():
+        assert mask[name].tobytes() == kept.tobytes()
+        assert start[name][kept == 1].tobytes() == initial[name][kept == 1].tobytes()
+    assert start["fc1.bias"].tobytes() == initial["fc1.bias"].tobytes()
+
+
+def test_pruned_untrained_keeps_the_largest_initial_weights(run):
+    initial, mask = arrays(run, "dense/level0/start"), arrays(run, "initial-magnitude/level2/mask")
+    for (name,), count in ladder(NETWORK, Pruning(), 2).items():
+        for kept, values in zip(mask[name], np.abs(initial[name]), strict=True):
+            assert kept.sum() == count
+            assert values[kept == 1].min() >= values[kept == 0].max()
+
+
+@pytest.mark.parametrize("arm", ["own-values", "noise-0.5"])
+def test_controls_take_the_tickets_mask(run, arm):
+    ticket, mask = arrays(run, "iterative/level2/mask"), arrays(run, f"{arm}/level2/mask")
+    initial, start = arrays(run, "dense/level0/start"), arrays(run, f"{arm}/level2/start")
+    for name, kept in ticket.items():
+        assert mask[name].tobytes() == kept.tobytes()
+        assert not start[name][kept == 0].any()
+        assert (start[name] != initial[name])[kept == 1].mean() > 0.8
