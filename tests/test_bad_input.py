@@ -99,7 +99,8 @@ def control(verb: str, *inputs: str) -> Callable[[Path, Path], list[str]]:
 
 make_control = control(
     "make-control",
-    *("--arm", "random", "--ticket", "{folder}/mask.safetensors", "--checkpoint", "{folder}/start.safetensors"),
+    *("--arm", "random", "--initialisation", "{{}}"),
+    *("--ticket", "{folder}/mask.safetensors", "--checkpoint", "{folder}/start.safetensors"),
 )
 
 

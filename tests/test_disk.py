@@ -77,7 +77,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 
 def initialize(folder) -> str:
     """The command that writes initial weights of 1.07 MB there."""
-    options = ["--key", KEY, "--network", "lenet-300-100", "--stack", "r0-0", "--start", f"{folder}/start.safetensors"]
+    options = ["--key", KEY, "--network", "lenet-300-100", "--stack", "r0-0", "--initialisation", "{}"]
+    options += ["--start", f"{folder}/start.safetensors"]
     return shlex.join([sys.executable, "-m", "lottery", "initialize", *options])
 
 

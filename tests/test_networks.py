@@ -1,9 +1,12 @@
 """Networks: the paper's weight counts, its initialiser, narrower relatives."""
 
+import math
+
 import numpy as np
 import pytest
 
 from lottery.networks import build, narrowed
+from lottery.settings import Initialisation
 
 
 def test_lenet_has_the_papers_weights():
@@ -121,3 +124,47 @@ def test_narrowed_is_the_nearest_relative(weights):
 
     nearest = min(abs(count(width) - weights) for width in range(1, 301))
     assert abs(build(narrowed("lenet-300-100", (28, 28), 10, weights), (28, 28), 10).weights - weights) == nearest
+
+
+@pytest.mark.parametrize(
+    ("initialisation", "deviations"),
+    [
+        ({}, (math.sqrt(2 / 1084), math.sqrt(2 / 400))),
+        ({"weights": "truncated-glorot-normal"}, (math.sqrt(2 / 1084), math.sqrt(2 / 400))),
+        ({"weights": "kaiming-normal"}, (math.sqrt(2 / 784), math.sqrt(2 / 300))),
+        ({"weights": "normal", "sd": 0.1}, (0.1, 0.1)),
+    ],
+)
+def test_initial_weights_have_the_deviation_of_their_distribution(initialisation, deviations):
+    network, chosen = build("lenet-300-100", (28, 28), 10), Initialisation(**initialisation)
+    start = network.initial(np.random.default_rng(0), chosen)
+    for layer, deviation in zip(network.layers, deviations, strict=False):
+        assert layer.deviation(chosen) == pytest.approx(deviation)
+        assert start[layer.weight_name].std() == pytest.approx(deviation, rel=0.02)
+    furthest = np.abs(start["fc1.weight"]).max() / deviations[0]
+    if chosen.weights.startswith("truncated"):
+        # TensorFlow widens by sqrt(1.3) = 1.140, exact is 1 / 0.8796 = 1.137.
+        assert furthest == pytest.approx(2 / 0.8796, rel=1e-3)
+    else:
+        assert furthest > 4 * 0.9
+
+
+def test_the_papers_initial_weights_stay_the_same_bytes():
+    """Results of earlier runs depend on them."""
+    start = build("lenet-300-100", (28, 28), 10).initial(np.random.default_rng(0))
+    numbers = np.random.default_rng(0).standard_normal((300, 784), dtype=np.float32)
+    assert start["fc1.weight"].tobytes() == (np.float32(math.sqrt(2 / 1084)) * numbers).tobytes()
+
+
+def test_uniform_biases():
+    start = build("conv-2", (28, 28), 10).initial(np.random.default_rng(0), Initialisation(biases="uniform"))
+    for name, inputs in (("conv2", 64 * 9), ("fc2", 256)):
+        biases = start[f"{name}.bias"]
+        assert 0.8 < np.abs(biases).max() * math.sqrt(inputs) <= 1
+        assert np.unique(biases).size == biases.size
+
+
+@pytest.mark.parametrize("wrong", [{"weights": "normal"}, {"sd": 0.1}, {"weights": "kaiming-normal", "sd": 0.1}])
+def test_only_a_normal_distribution_has_a_deviation_of_its_own(wrong):
+    with pytest.raises(ValueError, match="sd"):
+        Initialisation(**wrong)

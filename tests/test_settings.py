@@ -1,6 +1,7 @@
 """Settings: what is wrong is told in one line that names the key; documents equal the declarations."""
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,11 @@ def with_overlay(name: str) -> dict:
         }
         return base | merged
 
-    return merge(default_config(), yaml.safe_load((REPOSITORY / "config" / name).read_text()))
+    # What goes on top of another overlay is named after it.
+    config = default_config()
+    for each in dict.fromkeys([re.sub(r"-(part|tenth)\.yaml$", ".yaml", name), name]):
+        config = merge(config, yaml.safe_load((REPOSITORY / "config" / each).read_text()))
+    return config
 
 
 def changed(place: str, value: object) -> dict:

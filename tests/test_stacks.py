@@ -96,8 +96,8 @@ def test_noise_is_of_the_size_asked_for_and_the_same_at_every_size():
     for layer in network.layers:
         kept = masks[layer.weight_name] == 1
         noise = (twice[layer.weight_name] - initial[layer.weight_name])[kept]
-        assert noise.std() == pytest.approx(2 * layer.deviation, rel=0.1)
-        assert abs(noise.mean()) < 0.2 * layer.deviation
+        assert noise.std() == pytest.approx(2 * layer.deviation(), rel=0.1)
+        assert abs(noise.mean()) < 0.2 * layer.deviation()
         assert not twice[layer.weight_name][~kept].any()
         less = (half[layer.weight_name] - initial[layer.weight_name])[kept]
         assert less == pytest.approx(noise / 4, abs=1e-6)

@@ -19,7 +19,7 @@ def arrays():
     """Two replicates; the ticket keeps the weights that a training moved furthest, which are those furthest from 0."""
     random = np.random.default_rng(0)
     initial = {
-        layer.weight_name: random.normal(0, layer.deviation, (2, *layer.shape)).astype(np.float32)
+        layer.weight_name: random.normal(0, layer.deviation(), (2, *layer.shape)).astype(np.float32)
         for layer in NETWORK.layers
     }
     trained = {name: values + np.float32(0.5) * values for name, values in initial.items()}

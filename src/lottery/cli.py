@@ -13,7 +13,7 @@ from lottery import arrays, extensions, stacks, tickets
 from lottery.datasets.sources import source
 from lottery.errors import LotteryError
 from lottery.networks import Network, build
-from lottery.settings import Pruning, Section, Settings, Training
+from lottery.settings import Initialisation, Pruning, Section, Settings, Training
 from lottery.stacks import ExperimentKey, Stack
 from lottery.weights import read_mask, read_parameters
 
@@ -59,6 +59,10 @@ def make_parser() -> argparse.ArgumentParser:
         added.add_argument("--network", required=True)
         added.add_argument("--stack", type=stack_name, required=True, metavar="rFIRST-LAST", help="replicates")
 
+    def with_initialisation(added: argparse.ArgumentParser) -> None:
+        told = "what initial weights are drawn from"
+        added.add_argument("--initialisation", type=from_json(Initialisation), required=True, help=told)
+
     def with_place(added: argparse.ArgumentParser) -> None:
         added.add_argument("--arm", required=True)
         added.add_argument("--level", type=int, required=True)
@@ -75,6 +79,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     added = verb(initialize, "initialize")
     with_network(added)
+    with_initialisation(added)
     added.add_argument("--level", type=int, default=0)
     added.add_argument("--start", type=Path, required=True, help="to write: initial weights")
 
@@ -108,6 +113,7 @@ def make_parser() -> argparse.ArgumentParser:
     added = verb(make_control, "make-control")
     with_network(added)
     with_place(added)
+    with_initialisation(added)
     added.add_argument("--draws", type=int, required=True)
     added.add_argument("--ticket", type=Path, required=True, help="mask to take or imitate")
     added.add_argument("--checkpoint", type=Path, required=True, help="what the ticket's survivors are set back to")
@@ -195,7 +201,8 @@ def prepare_dataset(chosen: Arguments) -> None:
 
 def initialize(chosen: Arguments) -> None:
     """Draw the initial weights of every replicate."""
-    arrays.write_arrays(chosen.start, stacks.initialize(chosen.stack, chosen.key, network_of(chosen), chosen.level))
+    drawn = stacks.initialize(chosen.stack, chosen.key, network_of(chosen), chosen.level, chosen.initialisation)
+    arrays.write_arrays(chosen.start, drawn)
 
 
 def train(chosen: Arguments) -> None:
@@ -233,8 +240,8 @@ def make_control(chosen: Arguments) -> None:
         read_mask(chosen.ticket, network, members),
         read_parameters(chosen.checkpoint, network, members),
     )
-    row = tickets.arm(chosen.arm)
-    made = stacks.control(chosen.stack, chosen.key, network, row, chosen.level, chosen.draws, ticket, checkpoint)
+    which = (tickets.arm(chosen.arm), chosen.level, chosen.draws)
+    made = stacks.control(chosen.stack, chosen.key, network, *which, ticket, checkpoint, chosen.initialisation)
     for path, arrays_ in zip((chosen.mask, chosen.start), made, strict=True):
         arrays.write_arrays(path, arrays_)
 

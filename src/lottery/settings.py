@@ -183,6 +183,38 @@ class Training(Section):
         ]
 
 
+class Initialisation(Section):
+    """What initial weights are drawn from, layer by layer."""
+
+    weights: Literal["glorot-normal", "truncated-glorot-normal", "kaiming-normal", "normal"] = key(
+        "Distribution of the weights: normal, of the standard deviation of Glorot & Bengio (2010); the same cut off at"
+        " two standard deviations and widened to make up for it, as in TensorFlow 1; normal, of the standard deviation"
+        " of He et al. (2015) for inputs; normal, of the standard deviation `sd` in every layer.",
+        default="glorot-normal",
+        paper="Fig. 2: Gaussian Glorot; G.5: normal",
+    )
+    sd: float | None = key(
+        "Standard deviation of `weights: normal`, which needs it.",
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        paper="G.5: 0.0125 to 0.4",
+    )
+    biases: Literal["zero", "uniform"] = key(
+        "Biases: 0, or uniform up to 1 / sqrt(inputs of a unit), as PyTorch's layers have them.", default="zero"
+    )
+
+    @model_validator(mode="after")
+    def check_sd(self) -> Self:
+        if (self.weights == "normal") != (self.sd is not None):
+            raise ValueError(f"sd belongs to weights: normal, not to {self.weights}" if self.sd else "sd is missing")
+        return self
+
+    def __str__(self) -> str:
+        deviation = f" {self.sd:g}" if self.sd else ""
+        return f"{self.weights}{deviation}" + ", uniform biases" * (self.biases == "uniform")
+
+
 class Pruning(Section):
     """How much one pruning removes of the weights that are still there."""
 
@@ -243,6 +275,7 @@ class Experiment(Section):
         "Name of the dataset: `mnist`, `fashion-mnist`, `cifar-10`, or one of `extensions`.", paper="Fig. 2"
     )
     network: str = key("Name of the network: one of the paper's, or of `extensions`.", paper="Fig. 2")
+    initialisation: Initialisation = key("What initial weights are drawn from, below.", default=Initialisation())
     training: Training = key("The training recipe, below.", default=Training())
     pruning: Pruning = key("The pruning recipe, below.", default=Pruning())
     rewind_iteration: int = key(

@@ -7,13 +7,14 @@ import typing
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from lottery.settings import ArmSettings, Experiment, Pruning, Section, Settings, Training
+from lottery.settings import ArmSettings, Experiment, Initialisation, Pruning, Section, Settings, Training
 
 BEGIN, END = "<!-- reference: begin -->", "<!-- reference: end -->"
 
 SECTIONS: list[tuple[str, type[Section]]] = [
     ("Top level", Settings),
     ("`experiments.<name>`", Experiment),
+    ("`experiments.<name>.initialisation`", Initialisation),
     ("`experiments.<name>.training`", Training),
     ("`experiments.<name>.pruning`", Pruning),
     ("`experiments.<name>.arms`, one entry for each arm", ArmSettings),

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from lottery import tickets
 from lottery.arrays import Arrays, of_member, stack
-from lottery.networks import Network
+from lottery.networks import GLOROT, Network
 from lottery.pruning.allocation import Counts
 from lottery.randomness import Purpose, Seed
-from lottery.settings import Section
+from lottery.settings import Initialisation, Section
 from lottery.tickets import Arm
 
 
@@ -63,11 +63,13 @@ class Stack:
         return member.replicate - self.first
 
 
-def initialize(stack_: Stack, key: ExperimentKey, network: Network, level: int) -> Arrays:
+def initialize(
+    stack_: Stack, key: ExperimentKey, network: Network, level: int, initialisation: Initialisation = GLOROT
+) -> Arrays:
     """Initial weights of every replicate."""
     return stack(
         [
-            network.initial(key.of_replicate(member.replicate).generator("initialisation", level=level))
+            network.initial(key.of_replicate(member.replicate).generator("initialisation", level=level), initialisation)
             for member in stack_.members()
         ]
     )
@@ -94,6 +96,7 @@ def control(
     draws: int,
     ticket: Mapping[str, NDArray],
     checkpoint: Mapping[str, NDArray],
+    initialisation: Initialisation = GLOROT,
 ) -> tuple[Arrays, Arrays]:
     """Masks and starting weights of every draw of an arm that takes or imitates the masks of tickets.
 
@@ -111,11 +114,13 @@ def control(
             mask = tickets.random_mask(mask, random("random mask"))
         match row.start:
             case "reinitialised":
-                start = tickets.rewind(network.initial(random("reinitialisation")), mask)
+                start = tickets.rewind(network.initial(random("reinitialisation"), initialisation), mask)
             case "own values":
                 start = tickets.own_values(initial, mask, random("own values"))
             case "noisy":
-                deviations = {layer.weight_name: row.noise * layer.deviation for layer in network.layers}
+                deviations = {
+                    layer.weight_name: row.noise * layer.deviation(initialisation) for layer in network.layers
+                }
                 start = tickets.with_noise(initial, mask, deviations, random("noise"))
             case _:
                 start = tickets.rewind(initial, mask)

@@ -215,14 +215,15 @@ class Verification:
         """Mask and start of an arm that takes or imitates the mask of another."""
         row, level = arm(self.job.arm), self.job.level
         ticket = self.other_mask(row.of, level)
-        made_from = (row, level, self.draws, ticket, self.rewind_point())
+        made_from = (row, level, self.draws, ticket, self.rewind_point(), self.experiment.initialisation)
         return stacks.control(self.job.stack, self.key, self.network, *made_from)
 
     def check_start(self, start: Arrays, mask: Arrays) -> None:
         """Bit for bit the mask times its source."""
         row = arm(self.job.arm) if self.masked else None
         if row is None:
-            kind, expected = "initialised", stacks.initialize(self.job.stack, self.key, self.network, self.job.level)
+            drawn = (self.job.stack, self.key, self.network, self.job.level, self.experiment.initialisation)
+            kind, expected = "initialised", stacks.initialize(*drawn)
         elif row.of:
             kind, (_, expected) = row.start, self.control()
         else:

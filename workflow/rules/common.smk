@@ -124,6 +124,11 @@ def settings_of_results():
     return SETTINGS.canonical_json(exclude={"data_mirror": True, "experiments": {"__all__": indifferent}})
 
 
+def initialisation(wildcards):
+    """What initial weights are drawn from, as canonical text."""
+    return experiment_of(wildcards).initialisation.canonical_json()
+
+
 def recipe(wildcards):
     """The training recipe as canonical text: a job is repeated when it changes."""
     return experiment_of(wildcards).training.canonical_json()

@@ -25,6 +25,7 @@ rule make_control:
         key=key,
         network=network,
         extensions=extension_options,
+        initialisation=initialisation,
         draws=draws,
         difference=lambda wildcards: ARMS[wildcards.arm].difference,
     message:
@@ -32,7 +33,8 @@ rule make_control:
         " {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
         "python -m lottery make-control --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
-        " {params.extensions:q} --arm {wildcards.arm} --level {wildcards.level} --draws {params.draws}"
+        " {params.extensions:q} --initialisation {params.initialisation:q}"
+        " --arm {wildcards.arm} --level {wildcards.level} --draws {params.draws}"
         " --ticket {input.ticket} --checkpoint {input.checkpoint} --mask {output.mask} --start {output.start}"
         " > {log} 2>&1"
 
@@ -58,12 +60,14 @@ rule initialize_small:
         key=key,
         network=network,
         extensions=extension_options,
+        initialisation=initialisation,
     message:
         "Draw initial weights of a dense network as small as level {wildcards.level}'s ticket ({params.network}):"
         " {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
         "python -m lottery initialize --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
-        " {params.extensions:q} --level {wildcards.level} --start {output.start} > {log} 2>&1"
+        " {params.extensions:q} --initialisation {params.initialisation:q} --level {wildcards.level}"
+        " --start {output.start} > {log} 2>&1"
 
 
 use rule train_dense as train_small with:

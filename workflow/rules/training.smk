@@ -20,11 +20,12 @@ rule initialize:
         key=key,
         network=network,
         extensions=extension_options,
+        initialisation=initialisation,
     message:
         "Draw initial weights: {wildcards.experiment}, replicates {wildcards.stack}"
     shell:
         "python -m lottery initialize --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
-        " {params.extensions:q} --start {output.start} > {log} 2>&1"
+        " {params.extensions:q} --initialisation {params.initialisation:q} --start {output.start} > {log} 2>&1"
 
 
 rule train_dense:

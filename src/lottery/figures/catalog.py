@@ -320,6 +320,15 @@ CATALOG = {
             selection=Varying("dense_rate"),
         ),
         Figure(
+            "figure30",
+            "Figure 30: distributions of the initial weights",
+            "hyperparameters",
+            "initialisation",
+            HYPERPARAMETER.format("each distribution of the initial weights", 30),
+            (any_of("iterative"),),
+            selection=Varying("initialisation"),
+        ),
+        Figure(
             "figure31",
             "Figure 31: widths of the layers",
             "hyperparameters",

@@ -2,10 +2,11 @@
 
 from lottery.networks.catalog import CONVOLUTIONS, NETWORKS, build, fully_connected, known_name, narrowed, normalized
 from lottery.networks.checks import check_network
-from lottery.networks.steps import Layer, Network, Normalization, Operation, Residual, Step
+from lottery.networks.steps import GLOROT, Layer, Network, Normalization, Operation, Residual, Step
 
 __all__ = [
     "CONVOLUTIONS",
+    "GLOROT",
     "NETWORKS",
     "Layer",
     "Network",

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lottery.arrays import Arrays
+from lottery.settings import Initialisation
 
 Role = Literal["conv", "shortcut", "dense", "output"]
 """What a layer is for pruning; `shortcut` is a convolution beside the body of a residual block."""
@@ -16,6 +18,16 @@ Operation = Literal["relu", "max-pool", "average-pool", "flatten", "dropout"]
 """What has no parameters: max(x, 0); the maxima of 2 x 2 squares, a last odd row or column left out; the mean of each
 channel; images as rows; while training, a share of the numbers set to 0 and the others enlarged to make up for it.
 """
+
+
+GLOROT = Initialisation()
+"""The paper's."""
+
+CUT = 2.0
+"""Standard deviations at which a truncated normal distribution ends."""
+
+AFTER_CUT = 0.8796256610342398
+"""What is left of the standard deviation after that."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +55,16 @@ class Layer:
     def weights(self) -> int:
         return math.prod(self.shape)
 
-    @property
-    def deviation(self) -> float:
-        """Standard deviation of Glorot's initialiser: sqrt(2 / (numbers that feed a unit + units that it feeds))."""
-        return math.sqrt(2 / ((self.inputs + self.outputs) * math.prod(self.shape[2:])))
+    def deviation(self, initialisation: Initialisation = GLOROT) -> float:
+        """Standard deviation of the initial weights.
+
+        Of Glorot's it is sqrt(2 / (numbers that feed a unit + units that it feeds)), of Kaiming He's sqrt(2 / numbers
+        that feed a unit).
+        """
+        if initialisation.sd is not None:
+            return initialisation.sd
+        feeding = self.inputs + (0 if initialisation.weights == "kaiming-normal" else self.outputs)
+        return math.sqrt(2 / (feeding * math.prod(self.shape[2:])))
 
     @property
     def weight_name(self) -> str:
@@ -60,11 +78,16 @@ class Layer:
         """The shape of every array, by name."""
         return {self.weight_name: self.shape} | ({self.bias_name: (self.outputs,)} if self.has_bias else {})
 
-    def initial(self, random: np.random.Generator) -> Arrays:
-        """Glorot-normal weights, zero biases (paper, Fig. 2; its code for the biases)."""
-        numbers = np.float32(self.deviation) * random.standard_normal(self.shape, dtype=np.float32)
-        biases = {self.bias_name: np.zeros(self.outputs, dtype=np.float32)} if self.has_bias else {}
-        return {self.weight_name: numbers} | biases
+    def initial(self, random: np.random.Generator, initialisation: Initialisation) -> Arrays:
+        """Fresh weights and, if it has them, biases."""
+        draw = truncated_normal if initialisation.weights == "truncated-glorot-normal" else standard_normal
+        arrays = {self.weight_name: np.float32(self.deviation(initialisation)) * draw(random, self.shape)}
+        if self.has_bias:
+            arrays[self.bias_name] = np.zeros(self.outputs, dtype=np.float32)
+            if initialisation.biases == "uniform":
+                bound = 1 / math.sqrt(self.inputs * math.prod(self.shape[2:]))
+                arrays[self.bias_name] = random.uniform(-bound, bound, self.outputs).astype(np.float32)
+        return arrays
 
 
 @dataclass(frozen=True)
@@ -87,7 +110,7 @@ class Normalization:
         """The shape of every array, by name."""
         return dict.fromkeys((f"{self.name}.weight", f"{self.name}.bias", *self.statistics), (self.channels,))
 
-    def initial(self, _: np.random.Generator) -> Arrays:
+    def initial(self, _: np.random.Generator, __: Initialisation) -> Arrays:
         """Scale 1, shift 0, mean 0, variance 1."""
         ones = {f"{self.name}.weight", self.statistics[1]}
         return {name: np.full(shape, name in ones, dtype=np.float32) for name, shape in self.shapes().items()}
@@ -155,12 +178,25 @@ class Network:
             shapes |= {} if isinstance(step, str) else step.shapes()
         return shapes
 
-    def initial(self, random: np.random.Generator) -> Arrays:
-        """Fresh parameters, float32, by name."""
+    def initial(self, random: np.random.Generator, initialisation: Initialisation = GLOROT) -> Arrays:
+        """Fresh parameters, float32, by name; by default as in the paper (Fig. 2; its code for the biases)."""
         arrays: Arrays = {}
         for step in flat(self.steps):
-            arrays |= {} if isinstance(step, str) else step.initial(random)
+            arrays |= {} if isinstance(step, str) else step.initial(random, initialisation)
         return arrays
+
+
+def standard_normal(random: np.random.Generator, shape: tuple[int, ...]) -> NDArray:
+    """float32 [*shape], mean 0, standard deviation 1."""
+    return random.standard_normal(shape, dtype=np.float32)
+
+
+def truncated_normal(random: np.random.Generator, shape: tuple[int, ...]) -> NDArray:
+    """The same cut off at CUT before it is widened: what lies beyond is drawn again."""
+    numbers = random.standard_normal(shape, dtype=np.float32)
+    while (beyond := np.abs(numbers) > CUT).any():
+        numbers[beyond] = random.standard_normal(int(beyond.sum()), dtype=np.float32)
+    return numbers / np.float32(AFTER_CUT)
 
 
 def flat(steps: Iterable[Step]) -> Iterator[Layer | Normalization | Operation]:
