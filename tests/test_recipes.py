@@ -1,11 +1,12 @@
 """Recipes of the deep networks: schedules, weight decay, batch normalisation, augmentation, dropout, late rewinding."""
 
+import gzip
 from unittest.mock import ANY
 
 import numpy as np
 import pytest
 import torch
-from conftest import One, made_up_images
+from conftest import REPOSITORY, One, made_up_images
 from torch import nn
 
 from lottery.arrays import of_member, stack
@@ -89,6 +90,51 @@ def test_an_independent_module_reaches_the_same_weights(name):
     loss, accuracy = trained.evaluate("validation")
     assert loss == pytest.approx(float(nn.functional.cross_entropy(outputs, torch.tensor(split.validation.labels))))
     assert accuracy == float((outputs.argmax(1) == torch.tensor(split.validation.labels)).double().mean())
+
+
+def seen_by_networks(pixels: np.ndarray, scaling: str, train: np.ndarray, channels: int) -> np.ndarray:
+    """By the definitions, image by image: [images, channels, rest]."""
+    if scaling == "image-norm":
+        return np.stack([image / np.linalg.norm(image.astype(float)) for image in pixels])
+    known, new = (each.reshape(len(each), channels, -1) / 255 for each in (train, pixels))
+    seen = [(new[:, c] - known[:, c].mean()) / known[:, c].std() for c in range(channels)]
+    return np.stack(seen, axis=1)
+
+
+@pytest.mark.parametrize("scaling", ["standardised", "image-norm"])
+@pytest.mark.parametrize("name", ["lenet-9-7", "conv-2"])
+def test_scaled_inputs(name, scaling):
+    """The first update of a network that sees images as they are, fed the scaled ones, is that of the recipe."""
+    random = np.random.default_rng(0)
+    network = build(name, SHAPE, 10)
+    split = Split(*(images(count, SHAPE, random) for count in (24, 60, 10)))
+    start, batch = network.initial(random), random.integers(24, size=(1, 8))
+    channels = 3 if name == "conv-2" else 1  # a row of numbers has one
+    recipe = Training(engine="torch", precision="float64", input_scaling=scaling, batch_size=8)
+    trained = One(torch_engine, network, start, None, torch_engine.resident(split, recipe), recipe)
+    plain = One(torch_engine, network, start, None, torch_engine.resident(split, RECIPE), recipe)
+    plain.engine.networks.scaled = lambda pixels: torch.tensor(
+        seen_by_networks(pixels[0].numpy(), scaling, split.train.pixels, channels).reshape(1, len(pixels[0]), -1)
+    )
+    assert trained.advance(batch) == pytest.approx(plain.advance(batch), rel=1e-12)
+    assert trained.evaluate("validation") == pytest.approx(plain.evaluate("validation"), rel=1e-12)
+    for each, values in plain.parameters().items():
+        np.testing.assert_allclose(trained.parameters()[each], values, rtol=1e-6, err_msg=each)
+
+
+def test_mnist_has_the_known_moments():
+    """0.1307 and 0.3081, as everybody's code has them."""
+    data = read_arrays_of_mnist()
+    network = build("lenet-300-100", (28, 28), 10)
+    mean, deviation = torch_engine.moments(torch.tensor(data), network, Training(input_scaling="standardised"))
+    assert mean.numpy() == pytest.approx(0.1307, abs=5e-5)
+    assert deviation.numpy() == pytest.approx(0.3081, abs=5e-5)
+    assert mean.shape == (784,)
+
+
+def read_arrays_of_mnist() -> np.ndarray:
+    content = gzip.decompress((REPOSITORY / "resources/mnist/train-images-idx3-ubyte.gz").read_bytes())
+    return np.frombuffer(content, np.uint8, offset=16).reshape(60_000, 784).copy()
 
 
 def test_evaluation_changes_nothing():

@@ -14,6 +14,7 @@ RECIPE: dict[str, Callable[[Experiment], str | float]] = {
     "optimizer": lambda experiment: experiment.training.optimizer,
     "momentum": lambda experiment: experiment.training.momentum,
     "batch_size": lambda experiment: experiment.training.batch_size,
+    "input_scaling": lambda experiment: experiment.training.input_scaling,
     "initialisation": lambda experiment: str(experiment.initialisation),
     "dense_rate": lambda experiment: experiment.pruning.dense_rate,
 }

@@ -91,6 +91,12 @@ class Training(Section):
     autocast: bool = key(
         "Let `torch` compute products in bfloat16, weights and sums staying as in `precision`.", default=False
     )
+    input_scaling: Literal["unit", "standardised", "image-norm"] = key(
+        "What networks see of an image: `unit`, its bytes / 255; `standardised`, these less the mean of all training"
+        " images, over their standard deviation, channel by channel; `image-norm`, its bytes over their Euclidean norm."
+        " The paper does not say what it used.",
+        default="unit",
+    )
     batch_size: int = key("Images in one update.", default=60, gt=0, unit="images", paper="Fig. 2: 60")
     iterations: int = key("Length of every training.", default=50_000, gt=0, unit="updates", paper="Fig. 2: 50,000")
     validation_images: int = key(
@@ -165,6 +171,8 @@ class Training(Section):
         for name in ("weight_decay", "warmup_iterations", "rate_drops", "dropout", "autocast", "compile"):
             if getattr(self, name):
                 return name
+        if self.input_scaling != "unit":
+            return "input_scaling"
         return "augmentation" if self.augmentation != "none" else ""
 
     def chosen_engine(self, fully_connected: bool) -> Literal["sparse", "torch"]:

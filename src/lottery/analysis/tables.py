@@ -62,7 +62,17 @@ kept at random would have. Empty where there are no others.
 DISTRIBUTIONS = ["experiment", "quantity", "level", "weights_remaining", "layer", "kept", "low", "high", "density"]
 """Columns of distributions.csv: histograms over all replicates. kept: 1 of the kept weights, 0 of the others."""
 
-TEXTS = {"experiment", "arm", "dataset", "network", "pruning_scope", "optimizer", "initialisation", "quantity"}
+TEXTS = {
+    "experiment",
+    "arm",
+    "dataset",
+    "network",
+    "pruning_scope",
+    "optimizer",
+    "input_scaling",
+    "initialisation",
+    "quantity",
+}
 """Columns that hold text."""
 
 

@@ -111,6 +111,26 @@ def compiled(losses: Callable[[Tensor, Tensor], Tensor], recipe: Training) -> Ca
     return begin
 
 
+def moments(pixels: Tensor, network: Network, recipe: Training) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation [inputs] of `bytes / 255` over all images, the same for all numbers of a channel.
+
+    pixels: uint8 [images, inputs]. Counted exactly; 0 and 1 where the recipe does not ask for them.
+    """
+    inputs, device = pixels.shape[1], pixels.device
+    if recipe.input_scaling != "standardised":
+        return torch.zeros(inputs, device=device), torch.ones(inputs, device=device)
+    channels = network.image_shape[0] if len(network.image_shape) == 3 else 1
+    values = torch.arange(256, dtype=torch.float64, device=device) / 255
+    means, deviations = [], []
+    for channel in pixels.view(len(pixels), channels, -1).unbind(1):
+        counts = torch.bincount(channel.flatten(), minlength=256).double()
+        mean = (counts * values).sum() / counts.sum()
+        means.append(mean)
+        deviations.append(((counts * (values - mean) ** 2).sum() / counts.sum()).sqrt())
+    size = inputs // channels
+    return torch.stack(means).repeat_interleave(size), torch.stack(deviations).repeat_interleave(size)
+
+
 def cut_out(images: Tensor, views: Tensor) -> Tensor:
     """Images of their own size, mirrored or not, cut out of those with a margin of zeros.
 
@@ -141,7 +161,7 @@ class Engine:
         dense.
         """
         self.images, self.recipe = images, recipe
-        self.networks = TorchNetwork(network, start, recipe)
+        self.networks = TorchNetwork(network, start, recipe, moments(images["train"].pixels, network, recipe))
         self.mask = {name: self.networks.resident(kept) for name, kept in (mask or {}).items()}
         self.update = (Adam if recipe.optimizer == "adam" else Momentum)(list(self.networks.weights.values()), recipe)
         self.noise = [torch.Generator(recipe.device) for _ in range(self.networks.members)]

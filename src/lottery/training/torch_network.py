@@ -28,10 +28,15 @@ class TorchNetwork:
     channels lie beside one another, and convolutions have a group of channels for each member.
     """
 
-    def __init__(self, network: Network, start: Mapping[str, NDArray], recipe: Training) -> None:
-        """start: float32 [members, *shape] of every parameter and running statistic."""
+    def __init__(
+        self, network: Network, start: Mapping[str, NDArray], recipe: Training, moments: tuple[Tensor, Tensor]
+    ) -> None:
+        """start: float32 [members, *shape] of every parameter and running statistic; moments: mean and standard
+        deviation [inputs] of `bytes / 255` that standardised images are scaled by.
+        """
         self.network, self.recipe = network, recipe
         self.dtype = getattr(torch, recipe.precision)
+        self.mean, self.deviation = (each.to(self.dtype) for each in moments)
         self.members = len(next(iter(start.values())))
         arrays = {name: self.resident(values) for name, values in start.items()}
         self.statistics = {name: arrays.pop(name) for name in network.statistics}
@@ -42,17 +47,28 @@ class TorchNetwork:
         return channels_last(torch.tensor(values, dtype=self.dtype, device=self.recipe.device))
 
     def logits(self, pixels: Tensor, noise: list[Generator] | None = None) -> Tensor:
-        """Outputs [members, images, classes] before the softmax; the networks see `bytes / 255`.
+        """Outputs [members, images, classes] before the softmax.
 
         pixels: uint8 [members, images, inputs], or [1, images, inputs] where all members see the same; noise: the
         members' generators of dropout while training, None in evaluation.
         """
-        values = pixels.to(self.dtype).div_(255).expand(self.members, -1, -1)
+        values = self.scaled(pixels).expand(self.members, -1, -1)
         if len(self.network.image_shape) == 3:
             values = values.view(*values.shape[:2], *self.network.image_shape).transpose(0, 1).flatten(1, 2)
             values = values.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.recipe.device, torch.bfloat16, enabled=self.recipe.autocast):
             return self.through(self.network.steps, values, noise).transpose(1, 2).to(self.dtype)
+
+    def scaled(self, pixels: Tensor) -> Tensor:
+        """What networks see of images, as the recipe says."""
+        values = pixels.to(self.dtype)
+        if self.recipe.input_scaling == "image-norm":
+            norm = values.norm(dim=2, keepdim=True)
+            return values.div_(torch.where(norm == 0, 1, norm))
+        values.div_(255)
+        if self.recipe.input_scaling == "standardised":
+            values.sub_(self.mean).div_(self.deviation)
+        return values
 
     def through(self, steps: Iterable[Step], values: Tensor, noise: list[Generator] | None) -> Tensor:
         """What is left of `values` after these steps."""
