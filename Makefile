@@ -1,7 +1,7 @@
 # `make` or `make figures`: the paper's figures from tickets found on this machine. `make test`: the tests.
 # Both first create .venv from exact versions, if it is missing or older than requirements.lock.
 .DELETE_ON_ERROR:
-.PHONY: figures plan report bench bench-networks test test-slow test-slurm lint format lock documents
+.PHONY: figures paper-mnist plan report bench bench-networks test test-slow test-slurm lint format lock documents
 
 PYTHON ?= python3
 READY := .venv/.ready
@@ -9,6 +9,14 @@ SNAKEMAKE := .venv/bin/snakemake --profile workflow/profiles/local
 
 figures: $(READY)
 	$(SNAKEMAKE)
+
+# The paper's whole MNIST study, main text and appendices, many hours; its evidence goes to docs/results.
+STUDY := paper-mnist appendix-b-f appendix-g recipes
+paper-mnist: $(READY)
+	for run in $(STUDY); do \
+	  $(SNAKEMAKE) --configfile config/$$run.yaml && \
+	  .venv/bin/lottery publish results/$$run --output docs/results/$$run || exit 1; \
+	done
 
 # What a run would cost, before it starts: make plan CONFIG="config/paper-mnist.yaml config/paper-mnist-tenth.yaml"
 plan: $(READY)
