@@ -3,6 +3,7 @@
 Of fully connected networks and tickets found by iterative pruning.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +30,7 @@ these was trained: initial values; |trained - initial| and
 |trained| - |initial| of the dense network's weights; the kept shares of units' incoming and outgoing links.
 """
 
-BINS = 100
+MOST_BINS = 100
 DIGITS = 6
 
 
@@ -142,15 +143,27 @@ def samples(quantity: str, dense: Dense, name: str, kept: NDArray) -> Iterator[t
     """The numbers of a layer to make histograms of, over all replicates, and the edges of their bins."""
     if quantity == "initial":
         initial = dense.initial[name]
-        yield 1, initial[kept], np.linspace(-4, 4, BINS + 1) * float(initial.std(dtype=float))
+        yield 1, initial[kept], np.linspace(-4, 4, bins(kept.sum()) + 1) * float(initial.std(dtype=float))
     elif quantity in ("movement", "magnitude_gain"):
         values = dense.movement[name] if quantity == "movement" else dense.gain[name]
         low, high = np.quantile(values, [0.002, 0.998])
-        edges = np.linspace(0.0 if quantity == "movement" else low, high, BINS + 1)
+        edges = np.linspace(0.0 if quantity == "movement" else low, high, bins(kept.sum()) + 1)
         yield 1, values[kept], edges
         yield 0, values[~kept], edges
     else:
-        yield 1, kept.mean(axis=2 if quantity == "incoming" else 1).ravel(), np.linspace(0, 1, BINS + 1)
+        links = 2 if quantity == "incoming" else 1
+        yield 1, kept.mean(axis=links).ravel(), edges_of_shares(kept.shape[links])
+
+
+def bins(count: int) -> int:
+    """How many bins a histogram of so many numbers has: twice their cube root (Rice's rule), up to a limit."""
+    return min(MOST_BINS, math.ceil(2 * count ** (1 / 3)))
+
+
+def edges_of_shares(count: int) -> NDArray:
+    """Edges of at most 50 bins, or a few more, of the shares 0, 1 / count, ..., 1: as many of these in each of them."""
+    in_each = max(1, round(count / 50))
+    return (np.arange(0, count + 1 + in_each, in_each) - 0.5) / count
 
 
 def histogram(values: NDArray, edges: NDArray) -> pd.DataFrame:
