@@ -145,6 +145,20 @@ def test_axes_are_the_papers(tables):
     ]
 
 
+def test_an_axis_is_cut_where_lines_leave_the_papers_window_downwards(tables):
+    use_style()
+    levels, curves = tables
+    levels = levels.copy()
+    whole = figure4b(levels, curves).axes[0]
+    assert not whole.texts
+    levels.loc[(levels["arm"] == "iterative") & (levels["level"] == 19), "test_accuracy_final"] = 0.3
+    cut = figure4b(levels, curves).axes[0]
+    assert cut.get_ylim() == (0.92, 0.99)
+    assert [text.get_text() for text in cut.texts] == ["cut off below"]
+    levels["test_accuracy_final"] -= 0.2
+    assert figure4b(levels, curves).axes[0].get_ylim()[0] < 0.2, "a network that never is as good is not cut off"
+
+
 def test_lines_are_means_with_bars_from_least_to_greatest(tables):
     use_style()
     levels, _ = tables
@@ -284,8 +298,8 @@ def test_experiments_without_the_arms_are_left_out(tables, tmp_path):
 
 
 def test_unknown_figure(tables, tmp_path):
-    with pytest.raises(LotteryError, match="unknown figure 'figure11'; did you mean 'figure1'"):
-        draw("figure11", *tables, [tmp_path / "x.png"])
+    with pytest.raises(LotteryError, match="unknown figure 'figure10'; did you mean 'figure1"):
+        draw("figure10", *tables, [tmp_path / "x.png"])
 
 
 def curves_of(levels: pd.DataFrame, every: int) -> pd.DataFrame:

@@ -17,9 +17,8 @@ from lottery.analysis.ticket_weights import (
     edges_of_shares,
     histogram,
     layer_rows,
-    spread,
 )
-from lottery.networks import build
+from lottery.networks import build, fully_connected
 
 NETWORK = build("lenet-300-100", (28, 28), 10)
 
@@ -56,8 +55,11 @@ def test_numbers_of_a_layer(arrays):
     assert (ticket["movement_ratio"] > 2).all()
     assert (ticket[["grew", "grew_rest"]] == 1).all(axis=None)
     assert ticket["weights_remaining"].to_numpy() == pytest.approx(0.1688, abs=1e-4)
-    # Independent weights: links are kept at random.
-    assert ticket["incoming_spread"].to_numpy() == pytest.approx(1, abs=0.6)
+    # Independent weights: links are kept as by chance.
+    for links in ("incoming", "outgoing"):
+        relative = ticket[f"{links}_sd"] / ticket[f"{links}_sd_by_chance"]
+        assert relative.to_numpy() == pytest.approx(1, abs=0.6)
+        assert relative[ticket["layer"] == 1].to_numpy() == pytest.approx(1, abs=0.15)
     first = ticket[(ticket["layer"] == 1) & (ticket["replicate"] == 1)].iloc[0]
     kept = tickets[8]["fc1.weight"][1]
     moved = np.abs(dense.movement["fc1.weight"][1])
@@ -70,13 +72,20 @@ def test_the_other_weights_of_a_layer_that_keeps_all(arrays):
     whole = {name: np.ones(mask.shape, bool) for name, mask in tickets[8].items() if name == "output.weight"}
     rows = layer_rows(NETWORK, dense, {0: tickets[0], 8: tickets[8] | whole})
     output = rows[(rows["level"] == 8) & (rows["layer"] == 3)]
-    assert output[["movement_ratio", "grew_rest", "incoming_spread"]].isna().all(axis=None)
+    assert output[["movement_ratio", "grew_rest"]].isna().all(axis=None)
+    assert (output[["incoming_sd", "outgoing_sd", "incoming_sd_by_chance"]] == 0).all(axis=None)
 
 
-def test_spread():
-    # By hand: rows keep all and none of 4 links; at random sqrt(0.5 * 0.5 / 4) = 0.25, found 0.5.
-    assert spread(np.array([[True] * 4, [False] * 4])) == pytest.approx(2)
-    assert spread(np.array([[True, False], [False, True]])) == 0
+def test_links_by_hand():
+    """Two units keep all and none of their 4 incoming links; by chance sqrt(0.5 * 0.5 / 4) = 0.25."""
+    network = fully_connected((4, 2, 2))
+    first, last = network.weight_names()
+    values = {first: np.ones((1, 2, 4)), last: np.ones((1, 2, 2))}
+    kept = {first: np.array([[[True] * 4, [False] * 4]]), last: np.ones((1, 2, 2), bool)}
+    rows = layer_rows(network, Dense(values, {name: 2 * each for name, each in values.items()}), {1: kept}).iloc[0]
+    assert (rows["incoming_sd"], rows["incoming_sd_by_chance"]) == (0.5, 0.25)
+    assert rows["outgoing_sd"] == 0
+    assert rows["outgoing_sd_by_chance"] == np.sqrt(0.5 * 0.5 / 2)
 
 
 def test_histogram():

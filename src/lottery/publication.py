@@ -14,7 +14,7 @@ from lottery.analysis.measures import nearest_size
 from lottery.analysis.tables import CURVES, LEVELS, columns_of, read_judged, read_summary, read_table, write_table
 from lottery.arrays import read_bytes, write_text
 from lottery.errors import LotteryError
-from lottery.figures.along_training import PANELS
+from lottery.figures.along_training import PANELS, PAPER_ITERATIONS
 from lottery.figures.catalog import figures_of_run
 from lottery.figures.drawing import details_of, draw
 from lottery.runs import described, parsed_json, read_finished_run, trainings
@@ -76,6 +76,7 @@ def drawn_curves(levels: pd.DataFrame, curves: pd.DataFrame, figures: list[str])
             near = [nearest_size(table["percent"], percent) for name, percent in wanted if name == arm]
             chosen = table.loc[table["percent"].isin([size for size in near if size is not None]), "level"]
             kept |= (curves["experiment"] == experiment) & (curves["arm"] == arm) & curves["level"].isin(chosen)
+        kept &= curves["iteration"] <= max(PAPER_ITERATIONS.values())
     if AT_MOMENTS & set(figures):
         kept |= curves["test_accuracy"].notna()
     return curves[kept]

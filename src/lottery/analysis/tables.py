@@ -48,15 +48,16 @@ HISTORY = [column for column in CURVES if column not in ("experiment", "arm", "l
 """Columns of history.csv."""
 
 LAYERS = ["experiment", "replicate", "level", "weights_remaining", "layer", "weights", "near_zero", "positive"]
-LAYERS += ["movement_ratio", "grew", "grew_rest", "incoming_spread", "outgoing_spread"]
+LAYERS += ["movement_ratio", "grew", "grew_rest", "incoming_sd", "incoming_sd_by_chance", "outgoing_sd"]
+LAYERS += ["outgoing_sd_by_chance"]
 """Columns of layers.csv: which weights are in the iterative tickets. Level 0 is the dense network, layers count from 1.
 
 near_zero, positive: shares of the kept weights whose initial value is nearer to 0 than half the standard deviation of
 the layer's initial values, and above 0. movement_ratio: how far the kept weights move while the dense network trains
 (mean of |trained - initial|), over how far the others do. grew, grew_rest: shares of the kept and of the other weights
-that are further from 0 after the dense network's training than before. incoming_spread, outgoing_spread: standard
-deviation over units of the share of a unit's links into and out of this layer's weights that are kept, over what links
-kept at random would have. Empty where there are no others.
+that are further from 0 after the dense network's training than before. incoming_sd, outgoing_sd: standard deviation
+over units of the share kept of a unit's links, into it and out of it, that are this layer's weights; ..._by_chance:
+what it would be if as many were kept at random. Empty where there are no others.
 """
 
 DISTRIBUTIONS = ["experiment", "quantity", "level", "weights_remaining", "layer", "kept", "low", "high", "density"]

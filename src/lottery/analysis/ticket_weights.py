@@ -117,8 +117,10 @@ def layer_rows(network: Network, dense: Dense, tickets: dict[int, Weights]) -> p
                     row |= {
                         "movement_ratio": mean(movement[kept]) / mean(movement[~kept]),
                         "grew_rest": mean(grew[~kept]),
-                        "incoming_spread": spread(kept),
-                        "outgoing_spread": spread(kept.T),
+                        "incoming_sd": kept.mean(axis=1).std(),
+                        "incoming_sd_by_chance": by_chance(kept.mean(), kept.shape[1]),
+                        "outgoing_sd": kept.mean(axis=0).std(),
+                        "outgoing_sd_by_chance": by_chance(kept.mean(), kept.shape[0]),
                     }
                 rows.append(row)
     return pd.DataFrame(rows, columns=[column for column in LAYERS if column != "experiment"])
@@ -184,8 +186,6 @@ def remaining(masks: Weights, replicate: int) -> float:
     return kept / sum(mask[replicate].size for mask in masks.values())
 
 
-def spread(kept: NDArray) -> float:
-    """Standard deviation over rows of the share kept, over that of as many ones at random places."""
-    share = kept.mean()
-    at_random = np.sqrt(share * (1 - share) / kept.shape[1])
-    return float(kept.mean(axis=1).std() / at_random) if at_random else np.nan
+def by_chance(share: float, links: int) -> float:
+    """Standard deviation of the share of so many links that are kept, each with this probability."""
+    return math.sqrt(share * (1 - share) / links)

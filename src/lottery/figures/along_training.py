@@ -28,7 +28,7 @@ MARKERS = {100: "o", 51.3: "s", 21.1: "D", 7.0: "^", 3.6: "v", 1.9: "P"}
 """A size looks the same in every panel; a reinitialised one is dashed and hollow."""
 
 
-MARKED = 100
+MARKED = 25
 """Markers on a line at most, or nearly."""
 
 
@@ -42,15 +42,18 @@ def figure11(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     return curves_of_sizes(levels, curves, "validation_loss", "validation loss", PAPER_LOSSES)
 
 
-PAPER_ACCURACIES = (0.94, 0.99)
-PAPER_LOSSES = (0.0, 0.2)
+PAPER_ACCURACIES, PAPER_LOSSES = (0.94, 0.99), (0.0, 0.2)
 """What the paper's vertical axes span."""
+
+PAPER_ITERATIONS = {"test_accuracy": 18_000, "validation_loss": 25_000}
+"""Where its horizontal axes end, by measure."""
 
 
 def curves_of_sizes(
     levels: pd.DataFrame, curves: pd.DataFrame, measure: str, label: str, window: tuple[float, float]
 ) -> Figure:
     """One row of three panels for each experiment."""
+    curves = curves[curves["iteration"] <= PAPER_ITERATIONS[measure]]
     lost = levels.loc[levels["diverged_iteration"].notna(), NETWORK]
     curves = curves[~pd.MultiIndex.from_frame(curves[NETWORK]).isin(pd.MultiIndex.from_frame(lost))]
     percents = (100 * levels["weights_remaining"]).groupby([levels[key] for key in ("experiment", "arm", "level")])

@@ -1,5 +1,7 @@
 """What Figures 1 and 4 have in common: measures of trained networks against the weights remaining."""
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
@@ -9,6 +11,7 @@ from lottery.figures.style import (
     PAPER_TICKS,
     WIDTH,
     arms_in,
+    cut_below,
     draw_arm,
     finish,
     percent_axis,
@@ -31,12 +34,32 @@ WIDTHS = {1: 4.6, 2: WIDTH, 3: WIDTH, 4: 1.35 * WIDTH}
 """Inches, by the number of panels side by side."""
 
 
+Windows = Mapping[str, tuple[float, float]]
+"""What vertical axes span, by measure."""
+
+PAPER_WINDOWS: Windows = {
+    "test_accuracy_at_early_stop": (0.92, 0.99),
+    "test_accuracy_final": (0.92, 0.99),
+    "validation_accuracy_at_early_stop": (0.94, 0.99),
+    "train_accuracy_at_early_stop": (0.93, 1.002),
+    "train_accuracy_final": (0.93, 1.002),
+}
+"""Of Figures 4a and 26; those of the accuracies at the end are not known, and taken to be the same."""
+
+
 def measures_by_size(
-    levels: pd.DataFrame, arms: list[str], measures: list[str], *, log: bool, ticks: list[float] | None = None
+    levels: pd.DataFrame,
+    arms: list[str],
+    measures: list[str],
+    *,
+    log: bool,
+    ticks: list[float] | None = None,
+    windows: Windows = PAPER_WINDOWS,
 ) -> Figure:
     """One row of panels for each experiment, one panel for each measure, one line for each arm.
 
-    ticks: percent of weights remaining to print, those of Figures 1 and 4 when absent.
+    ticks: percent of weights remaining to print, those of Figures 1 and 4 when absent. windows: what an axis is cut to
+    where lines leave it downwards.
     """
     ticks = ticks or (PAPER_TICKS if log else LINEAR_TICKS)
     levels = levels.assign(percent=100 * levels["weights_remaining"])
@@ -58,6 +81,8 @@ def measures_by_size(
             weights_axis(axes, percents, ticks, log=log)
             (thousands if measure == "early_stop_iteration" else percent_axis)(axes)
             axes.set_ylabel(LABELS[measure])
+            if measure in windows:
+                cut_below(axes, windows[measure])
         row[0].set_title(experiment, loc="left")
     finish(figure, levels, panels[0][0], columns=2)
     return figure

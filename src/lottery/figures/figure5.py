@@ -8,7 +8,7 @@ from lottery.figures.by_size import measures_by_size
 
 def figure5(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """Four measures, a row for each network, logarithmic axis."""
-    return measures_by_size(levels, ["iterative", "iterative-reinit"], MEASURES, log=True, ticks=TICKS)
+    return measures_by_size(levels, ["iterative", "iterative-reinit"], MEASURES, log=True, ticks=TICKS, windows={})
 
 
 MEASURES = [

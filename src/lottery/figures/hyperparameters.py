@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from lottery.figures.by_size import LABELS
+from lottery.figures.by_size import LABELS, PAPER_WINDOWS
 from lottery.figures.recipes import Name, finish, networks_of, recipes_of
-from lottery.figures.style import PAPER_TICKS, WIDTH, Look, draw_arm, percent_axis, thousands, weights_axis
+from lottery.figures.style import PAPER_TICKS, WIDTH, Look, cut_below, draw_arm, percent_axis, thousands, weights_axis
 from lottery.runs import DENSE
 
 MEASURES = ["early_stop_iteration", "validation_accuracy_at_early_stop"]
@@ -81,6 +81,8 @@ def draw_row(
         size_axis(axes, levels.loc[levels["arm"] == "iterative", x])
         (thousands if measure == "early_stop_iteration" else percent_axis)(axes)
         axes.set_ylabel(LABELS[measure])
+        if measure in PAPER_WINDOWS:
+            cut_below(axes, PAPER_WINDOWS[measure])
 
 
 def weights_in_thousands(axes: Axes, weights: pd.Series) -> None:

@@ -6,6 +6,7 @@ import textwrap
 from dataclasses import dataclass
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -36,7 +37,7 @@ LOOKS = {
     "one-shot-reinit": Look("random reinit (one-shot)", "#D55E00", "v", "--"),
     "random": Look("random sparse network", "#CC79A7", "D", ":"),
     "small-dense": Look("small dense network", "#000000", "P", "-."),
-    "continued": Look("trained on while pruned, then rewound", "#009E73", "v", "-.", hollow=True),
+    "continued": Look("trained on while pruned, then rewound", "#009E73", "v", "--", hollow=True),
     "own-values": Look("reinit from the ticket's own values", "#56B4E9", "^", "--", hollow=True),
     "initial-magnitude": Look("pruned by initial magnitude", "#CC79A7", "X", "-."),
     "noise-0.5": Look("noise of 0.5 sd", "#56B4E9", "^", "-", hollow=True),
@@ -118,6 +119,15 @@ def weights_axis(axes: Axes, percents: pd.Series, ticks: list[float], *, log: bo
     axes.tick_params(axis="x", labelrotation=60, labelsize="small")
     axes.set_xlim(*((115, 0.87 * least) if log else (104, least - 4)))
     axes.set_xlabel("weights remaining (%)")
+
+
+def cut_below(axes: Axes, window: tuple[float, float]) -> None:
+    """Let the vertical axis span a window where a line begins in it and ends below, and say so; else leave it."""
+    values = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines])
+    low, high = window
+    if np.nanmin(values) < low < np.nanmax(values) <= high:
+        axes.set_ylim(low, high)
+        axes.text(0.02, 0.02, "cut off below", transform=axes.transAxes, fontsize="x-small", color="0.3")
 
 
 IN_THOUSANDS = FuncFormatter(lambda value, _: f"{value / 1000:g}K" if value else "0")
