@@ -30,7 +30,7 @@ SMOKE = ("--configfile", "config/smoke.yaml")
 for variable in ("CI", "BUILD_NUMBER"):
     os.environ.pop(variable, None)
 
-LONGEST = 300
+LONGEST = 600
 """Seconds after which a Snakemake that hangs fails its test."""
 
 
