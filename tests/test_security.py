@@ -140,6 +140,7 @@ ALLOWED = {
     "params.place": "options, from an arm, a level and a number of draws",
     "params.mask": "an option, and a path of the rules' own making",
     "params.survivors": "an option, and a path of the rules' own making",
+    "params.layers": "an option, and a path of the rules' own making",
     "resources.checkpoint_seconds": "a number of the settings",
 }
 """What stands unquoted in commands, and why it is harmless; the tests below hold each reason to be true."""
@@ -190,7 +191,7 @@ def constraints() -> dict[str, str]:
     class SETTINGS:
         experiments = (NAME,)
 
-    return eval(f"dict({block})", {"SETTINGS": SETTINGS, "ARMS": ARMS, "CATALOG": CATALOG})
+    return eval(f"dict({block})", {"SETTINGS": SETTINGS, "ARMS": ARMS, "CATALOG": CATALOG, "re": re})
 
 
 @given(st.data())
