@@ -90,7 +90,7 @@ def shuffle_that_does_nothing(patch: Patch) -> None:
 def unseeded_initialisation(patch: Patch) -> None:
     """Initial weights from a generator that nothing seeds."""
     initial = Network.initial
-    patch.setattr(Network, "initial", lambda self, random: initial(self, np.random.default_rng()))
+    patch.setattr(Network, "initial", lambda self, random, *rest: initial(self, np.random.default_rng(), *rest))
 
 
 def last_slice_dropped_torch(patch: Patch) -> None:
@@ -240,8 +240,8 @@ def scored_in_training_mode(patch: Patch) -> None:
     """Evaluation goes on dropping outputs, and normalises by the batch at hand and records it."""
     logits, begin = TorchNetwork.logits, TorchNetwork.__init__
 
-    def seeded(self, network, start, recipe):
-        begin(self, network, start, recipe)
+    def seeded(self, *arguments):
+        begin(self, *arguments)
         self.drop = [torch.Generator() for _ in range(self.members)]
 
     patch.setattr(TorchNetwork, "__init__", seeded)

@@ -22,7 +22,11 @@ def run(tmp_path_factory) -> Path:
     arms = [{"arm": "continued", "levels": [3]}]
     arms += [{"arm": name, "levels": [2]} for name in ("own-values", "initial-magnitude", "noise-0.5")]
     values = experiment(levels=3, replicates=2, replicates_per_job=2, arms=arms)
-    workflow("--cores", "2", *overlay(workflow, "arms", run="arms", run_experiments=["e"], experiments={"e": values}))
+    workflow(
+        "--cores",
+        "2",
+        *overlay(workflow, "arms", run="arms", figures=[], run_experiments=["e"], experiments={"e": values}),
+    )
     return workflow.folder / "results/arms"
 
 

@@ -118,6 +118,7 @@ def results(workflow: Workflow, experiment: str, training: str) -> Path:
     return workflow.folder / "results/smoke-conv" / experiment / "r0-0" / training
 
 
+@pytest.mark.slow
 def test_every_network_goes_through_the_workflow(smoke_conv):
     table = pd.read_csv(smoke_conv.folder / "results/smoke-conv/tables/levels.csv")
     assert Counter(table["network"]) == {"conv-2": 8, **dict.fromkeys(NETWORKS.keys() - {"conv-2"}, 4)}

@@ -64,11 +64,12 @@ def pair_of_experiments(workflow: Workflow, **changes: object) -> tuple[str, str
         "two",
         run="two",
         run_experiments=["first", "second"],
+        figures=["figure3", "figure4a", "figure4b"],
         experiments={"first": experiment(**changes), "second": experiment()},
     )
 
 
-ANALYSIS = {"collect": 1, "judge_claims": 1, "plot": 3, "all": 1}
+ANALYSIS = {"collect": 1, "describe_tickets": 1, "judge_claims": 1, "plot": 3, "all": 1}
 
 
 def test_two_experiments_are_complete(two_experiments):

@@ -299,7 +299,7 @@ def test_a_missing_rewind_is_seen_in_what_the_rules_make(fresh):
     fresh(*rewind)
     ordinary(fresh)
     rules = fresh.folder / "workflow/rules/tickets.smk"
-    right, wrong = "checkpoint=rewind_point,", "checkpoint=rules.train_dense.output.trained,"
+    right, wrong = "checkpoint=kept_weights,", "checkpoint=rules.train_dense.output.trained,"
     assert rules.read_text().count(right) == 1
     rules.write_text(rules.read_text().replace(right, wrong))
     fresh(*rewind)

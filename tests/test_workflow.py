@@ -19,8 +19,8 @@ from lottery.training import sparse_engine, torch_engine
 
 LEVELS = [
     *("experiment", "arm", "replicate", "draw", "level", "weights", "weights_remaining", "early_stop_iteration"),
-    *("validation_loss_at_early_stop", "test_accuracy_at_early_stop", "train_accuracy_at_early_stop"),
-    *("test_accuracy_final", "train_accuracy_final", "train_seconds"),
+    *("validation_loss_at_early_stop", "validation_accuracy_at_early_stop", "test_accuracy_at_early_stop"),
+    *("train_accuracy_at_early_stop", "test_accuracy_final", "train_accuracy_final", "train_seconds"),
 ]
 
 
