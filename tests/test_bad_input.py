@@ -3,8 +3,8 @@
 import json
 import os
 import shutil
-import tempfile
 import struct
+import tempfile
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress

@@ -138,6 +138,7 @@ def test_every_network_goes_through_the_workflow(smoke_conv):
     assert list(verify(smoke_conv.folder / "results/smoke-conv", smoke_conv.folder / "results/data")) == []
 
 
+@pytest.mark.slow
 def test_late_rewinding_goes_back_to_a_point_of_the_dense_training(smoke_conv):
     """The rewind point lies on the dense network's way, and tickets and their training begin there."""
     point, dense, ticket, control = (
@@ -157,6 +158,7 @@ def test_late_rewinding_goes_back_to_a_point_of_the_dense_training(smoke_conv):
         assert pd.read_csv(folder / "history.csv")["iteration"].tolist() == [2, 4]
 
 
+@pytest.mark.slow
 def test_global_pruning_takes_the_smallest_of_all_convolutions(smoke_conv):
     scored = read_arrays(results(smoke_conv, "resnet20-mnist", "dense/level0") / "trained.safetensors")
     mask = read_arrays(results(smoke_conv, "resnet20-mnist", "iterative/level1") / "mask.safetensors")
