@@ -19,6 +19,21 @@ NORMAL = 38.3
 
 SAME_SHAPE = Range(above=0.8 * NORMAL, below=1.25 * NORMAL)
 BIMODAL = Range(below=NORMAL / 2)
+BIMODAL_NOTE = "within half a standard deviation of 0; less than half of the initialiser's"
+
+
+def initial_weights(id_: str, text: str, layer: int, column: str, rule: Range, note: str = "") -> claim.Claim:
+    """A share of the ticket's weights in a layer, by their initial values: a column of layers.csv."""
+    return Claim(
+        id_,
+        text,
+        "App. F.1, Fig. 15",
+        lambda c: 100 * c.of_layer(layer, TICKET, column),
+        "% of weights",
+        rule,
+        weights_remaining=TICKET / 100,
+        note=note,
+    )
 
 
 def moves_further(layer: int, id_: str) -> claim.Claim:
@@ -139,53 +154,21 @@ APPENDIX = [
         BETTER,
         note="mean over the sizes trained",
     ),
-    Claim(
+    initial_weights(
         "F1a",
         "The ticket's initial weights keep the initialiser's shape in the first hidden layer",
-        "App. F.1, Fig. 15",
-        lambda c: 100 * c.of_layer(1, TICKET, "near_zero"),
-        "% of weights",
+        1,
+        "near_zero",
         SAME_SHAPE,
-        weights_remaining=TICKET / 100,
-        note="within half a standard deviation of 0; the same as of the initialiser within a quarter",
+        "within half a standard deviation of 0; the same as of the initialiser within a quarter",
     ),
-    Claim(
-        "F1b",
-        "They have two modes in the second hidden layer",
-        "App. F.1, Fig. 15",
-        lambda c: 100 * c.of_layer(2, TICKET, "near_zero"),
-        "% of weights",
-        BIMODAL,
-        weights_remaining=TICKET / 100,
-        note="within half a standard deviation of 0; less than half of the initialiser's",
+    initial_weights("F1b", "They have two modes in the second hidden layer", 2, "near_zero", BIMODAL, BIMODAL_NOTE),
+    initial_weights("F1c", "They have two modes in the output layer", 3, "near_zero", BIMODAL, BIMODAL_NOTE),
+    initial_weights(
+        "F1d", "More of them are positive than negative in the second hidden layer", 2, "positive", Range(above=50)
     ),
-    Claim(
-        "F1c",
-        "They have two modes in the output layer",
-        "App. F.1, Fig. 15",
-        lambda c: 100 * c.of_layer(3, TICKET, "near_zero"),
-        "% of weights",
-        BIMODAL,
-        weights_remaining=TICKET / 100,
-        note="within half a standard deviation of 0; less than half of the initialiser's",
-    ),
-    Claim(
-        "F1d",
-        "More of them are positive than negative in the second hidden layer",
-        "App. F.1, Fig. 15",
-        lambda c: 100 * c.of_layer(2, TICKET, "positive"),
-        "% of weights",
-        Range(above=50),
-        weights_remaining=TICKET / 100,
-    ),
-    Claim(
-        "F1e",
-        "More of them are negative than positive in the output layer",
-        "App. F.1, Fig. 15",
-        lambda c: 100 * c.of_layer(3, TICKET, "positive"),
-        "% of weights",
-        Range(below=50),
-        weights_remaining=TICKET / 100,
+    initial_weights(
+        "F1e", "More of them are negative than positive in the output layer", 3, "positive", Range(below=50)
     ),
     *(moves_further(layer, f"F5{letter}") for layer, letter in zip(NAMES, "abc", strict=True)),
     *(moves_outwards(layer, f"F5{letter}") for layer, letter in zip(NAMES, "def", strict=True)),

@@ -65,10 +65,20 @@ def any_of(*arms: str) -> frozenset[str]:
     return frozenset(arms)
 
 
-HYPERPARAMETER = (
-    "Early-stop iteration (left) and validation accuracy at it (right) of winning tickets (iterative pruning), a line"
-    " for {}. As the paper's Figure {}; the values that it draws and this run did not train are missing."
-)
+def hyperparameter(number: int, title: str, function: str, lines: str, selection: Selection) -> Figure:
+    """A figure of Appendix G; lines: what there is a line for."""
+    return Figure(
+        f"figure{number}",
+        f"Figure {number}: {title}",
+        "hyperparameters",
+        function,
+        "Early-stop iteration (left) and validation accuracy at it (right) of winning tickets (iterative pruning), a"
+        f" line for {lines}. As the paper's Figure {number}; the values that it draws and this run did not train are"
+        " missing.",
+        (any_of("iterative"),),
+        selection=selection,
+    )
+
 
 ONE_SHOT = any_of("one-shot", "one-shot-linear")
 
@@ -283,59 +293,47 @@ CATALOG = {
             " the test loss.",
             (any_of("iterative"), any_of("noise-0.5", "noise-1", "noise-2", "noise-3")),
         ),
-        Figure(
-            "figure26",
-            "Figure 26: learning rates of Adam",
-            "hyperparameters",
+        hyperparameter(
+            26,
+            "learning rates of Adam",
             "learning_rate",
-            HYPERPARAMETER.format("each learning rate of Adam", 26),
-            (any_of("iterative"),),
-            selection=Varying("learning_rate", {"optimizer": "adam"}),
+            "each learning rate of Adam",
+            Varying("learning_rate", {"optimizer": "adam"}),
         ),
-        Figure(
-            "figure27",
-            "Figure 27: learning rates of stochastic gradient descent",
-            "hyperparameters",
+        hyperparameter(
+            27,
+            "learning rates of stochastic gradient descent",
             "learning_rate",
-            HYPERPARAMETER.format("each learning rate of stochastic gradient descent", 27),
-            (any_of("iterative"),),
-            selection=Varying("learning_rate", {"optimizer": "sgd", "momentum": 0.0}),
+            "each learning rate of stochastic gradient descent",
+            Varying("learning_rate", {"optimizer": "sgd", "momentum": 0.0}),
         ),
-        Figure(
-            "figure28",
-            "Figure 28: learning rates of momentum 0.9",
-            "hyperparameters",
+        hyperparameter(
+            28,
+            "learning rates of momentum 0.9",
             "learning_rate",
-            HYPERPARAMETER.format("each learning rate of stochastic gradient descent with momentum 0.9", 28),
-            (any_of("iterative"),),
-            selection=Varying("learning_rate", {"optimizer": "sgd", "momentum": 0.9}),
+            "each learning rate of stochastic gradient descent with momentum 0.9",
+            Varying("learning_rate", {"optimizer": "sgd", "momentum": 0.9}),
         ),
-        Figure(
-            "figure29",
-            "Figure 29: shares removed by one pruning",
-            "hyperparameters",
+        hyperparameter(
+            29,
+            "shares removed by one pruning",
             "pruning_rate",
-            HYPERPARAMETER.format("each share of a hidden layer's weights that one pruning removes", 29),
-            (any_of("iterative"),),
-            selection=Varying("dense_rate"),
+            "each share of a hidden layer's weights that one pruning removes",
+            Varying("dense_rate"),
         ),
-        Figure(
-            "figure30",
-            "Figure 30: distributions of the initial weights",
-            "hyperparameters",
+        hyperparameter(
+            30,
+            "distributions of the initial weights",
             "initialisation",
-            HYPERPARAMETER.format("each distribution of the initial weights", 30),
-            (any_of("iterative"),),
-            selection=Varying("initialisation"),
+            "each distribution of the initial weights",
+            Varying("initialisation"),
         ),
-        Figure(
-            "figure31",
-            "Figure 31: widths of the layers",
-            "hyperparameters",
+        hyperparameter(
+            31,
+            "widths of the layers",
             "width",
-            HYPERPARAMETER.format("each pair of widths of the hidden layers, against the number of weights", 31),
-            (any_of("iterative"),),
-            selection=Varying("network"),
+            "each pair of widths of the hidden layers, against the number of weights",
+            Varying("network"),
         ),
         Figure(
             "figure-choices",
