@@ -8,7 +8,8 @@ import pytest
 from test_claims import made_up_levels
 
 from lottery.analysis.claims import judge
-from lottery.analysis.claims_appendix import APPENDIX, TICKET
+from lottery.analysis.claims_lenet import ADAM
+from lottery.analysis.claims_weights import TICKET, WEIGHTS
 from lottery.analysis.tables import DISTRIBUTIONS, LAYERS, read_table
 from lottery.analysis.ticket_weights import (
     MOST_BINS,
@@ -129,8 +130,31 @@ def test_claims_are_judged_from_the_layers(arrays):
         assert judged.loc[name, ["verdict", "n"]].tolist() == ["replicated", 4], name
         assert judged.loc[name, "weights_remaining"] == TICKET / 100
     without = judge(made_up_levels(tickets_win=True)).set_index("id")
-    about_weights = [claim.id for claim in APPENDIX if claim.id.startswith("F")]
+    about_weights = [claim.id for claim in WEIGHTS if claim.subject is ADAM]
     assert set(without.loc[about_weights, "verdict"]) == {"not run"}
+
+
+def test_claims_about_both_optimisers(arrays):
+    dense, tickets = arrays
+    layers = layer_rows(NETWORK, dense, tickets)
+    adam = made_up_levels(tickets_win=True)
+    sgd = adam.assign(experiment="lenet-mnist-sgd", optimizer="sgd", learning_rate=0.8)
+    random = np.random.default_rng(1)
+    tables = []
+    for experiment, spread in (("lenet-mnist", 1.0), ("lenet-mnist-sgd", 0.7)):
+        for number in range(2):
+            noise = 1 + random.normal(0, 0.01, len(layers))
+            table = layers.assign(experiment=experiment, replicate=layers["replicate"] + 2 * number)
+            tables.append(table.assign(outgoing_sd=0.1 * spread * noise))
+    judged = judge(pd.concat([adam, sgd]), pd.concat(tables)).set_index(["experiment", "id"])
+    assert judged.loc[("lenet-mnist-sgd", "F2a"), "ours"] == 0
+    for name in ("F6c", "F6d"):
+        row = judged.loc[("lenet-mnist-sgd", name)]
+        assert row["verdict"] == "replicated"
+        assert row["ours"] == pytest.approx(0.7, abs=0.02)
+        assert "compared with lenet-mnist" in row["note"]
+    alone = judge(sgd, pd.concat(tables)).set_index("id")
+    assert alone.loc["F6c", "verdict"] == "not run"
 
 
 def test_tables_of_a_run(smoke):

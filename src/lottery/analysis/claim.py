@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias, TypeVar
 
 from lottery.analysis.measures import Comparison, Measured
 from lottery.analysis.statistics import Estimate
@@ -46,41 +46,64 @@ AS_ACCURATE = Range(above=-0.2)
 """As accurate or better: within 0.2 points, the width of a matching network in arXiv 1912.05671."""
 
 
+T = TypeVar("T")
+
+Recipe: TypeAlias = Mapping[str, str | float | tuple[str | float, ...]]
+"""Values, one or several, that columns of levels.csv may have; see `lottery.recipe`."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """The experiments that a claim speaks of: a network on a dataset, with a recipe.
 
-    dataset: the paper's. also: others on which the same statement is judged. warmup and dropout say whether there is
-    any; a warmup of None may be or not. recipe: values that other columns of the recipe must have, what it does not
-    name may be anything. Survivors go back to the initialisation, as in the paper.
+    network: a name, or several. dataset: the paper's. also: others on which the same statement is judged. warmup and
+    dropout say whether there is any; a warmup or scope of None may be any. recipe: values that other columns of the
+    recipe must have, one or several; what it does not name may be anything. other_than: a recipe that the claim does
+    not speak of. Survivors go back to the initialisation, as in the paper.
     """
 
-    network: str
+    network: str | tuple[str, ...]
     dataset: str
     also: tuple[str, ...] = ()
     warmup: bool | None = None
     dropout: bool = False
-    scope: Literal["layer", "global"] = "layer"
-    recipe: Mapping[str, str | float] = field(default_factory=dict)
+    scope: Literal["layer", "global"] | None = "layer"
+    recipe: Recipe = field(default_factory=dict)
+    other_than: Recipe | None = None
 
     def includes(self, comparison: Comparison) -> bool:
         """Whether the claim speaks of this experiment."""
         found = comparison.recipe
         return (
-            comparison.network == self.network
+            comparison.network in several(self.network)
             and comparison.dataset in (self.dataset, *self.also)
             and self.warmup in (None, found["warmup_iterations"] > 0)
             and self.dropout == (found["dropout"] > 0)
-            and self.scope == found["pruning_scope"]
+            and self.scope in (None, found["pruning_scope"])
             and found["rewind_iteration"] == 0
-            and all(found[column] == value for column, value in self.recipe.items())
+            and follows(found, self.recipe)
+            and not (self.other_than and follows(found, self.other_than))
         )
 
     def __str__(self) -> str:
-        recipe = [f"{column.replace('_', ' ')} {value}" for column, value in self.recipe.items()]
+        network = " or ".join(several(self.network))
+        recipe = [
+            f"{column.replace('_', ' ')} {' or '.join(map(str, several(value)))}"
+            for column, value in self.recipe.items()
+        ]
         warmup = [] if self.warmup is None else ["warmup" if self.warmup else "no warmup"]
-        scope = [f"{self.scope} pruning"] * (self.scope != "layer")
-        return ", ".join([self.network, *recipe, *warmup, "dropout" if self.dropout else "no dropout", *scope])
+        scope = [f"{self.scope} pruning"] * (self.scope not in (None, "layer"))
+        return ", ".join([network, *recipe, *warmup, "dropout" if self.dropout else "no dropout", *scope])
+
+
+def several(value: T | tuple[T, ...]) -> tuple[T, ...]:
+    """One value or several, as several."""
+    return value if isinstance(value, tuple) else (value,)
+
+
+def follows(found: Mapping[str, str | float], recipe: Recipe) -> bool:
+    """Whether the columns of an experiment have the values of a recipe."""
+    return all(found[column] in several(value) for column, value in recipe.items())
 
 
 @dataclass(frozen=True)

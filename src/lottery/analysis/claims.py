@@ -14,7 +14,9 @@ from lottery.analysis.claim import Claim, joined
 from lottery.analysis.claims_appendix import APPENDIX
 from lottery.analysis.claims_conv import CONV
 from lottery.analysis.claims_deep import DEEP
+from lottery.analysis.claims_hyperparameters import HYPERPARAMETERS
 from lottery.analysis.claims_lenet import LENET
+from lottery.analysis.claims_weights import WEIGHTS
 from lottery.analysis.measures import Comparison, NotRun
 from lottery.analysis.statistics import SIGNIFICANCE, corrected, mean_estimate, ratio_estimate
 
@@ -22,7 +24,7 @@ COLUMNS = ["id", "claim", "experiment", "weights_remaining", "paper", "ours", "c
 COLUMNS += ["note", "unit", "rule", "p", "p_corrected", "effect_size"]
 """p: of our estimate lying where it lies, in the range or outside. effect_size: Hedges' g, from no difference."""
 
-CLAIMS = [*LENET, *APPENDIX, *CONV, *DEEP]
+CLAIMS = [*LENET, *APPENDIX, *WEIGHTS, *HYPERPARAMETERS, *CONV, *DEEP]
 
 
 def judge(levels: pd.DataFrame, layers: pd.DataFrame | None = None) -> pd.DataFrame:

@@ -3,12 +3,22 @@
 from functools import partial
 
 from lottery.analysis import claim
-from lottery.analysis.claim import BETTER, EARLIER, LATER, WORSE, Range, Subject
+from lottery.analysis.claim import BETTER, EARLIER, LATER, WORSE, Range, Recipe, Subject
 
-PAPER: dict[str, str | float] = {"optimizer": "adam", "learning_rate": 0.0012, "batch_size": 60, "dense_rate": 0.2}
-"""The recipe of the paper's Figures 3 and 4."""
+PAPER: Recipe = {
+    "optimizer": "adam",
+    "learning_rate": 0.0012,
+    "batch_size": 60,
+    "initialisation": "glorot-normal",
+    "dense_rate": 0.2,
+}
+"""The recipe of the paper's Figures 3 and 4; it does not say how inputs are scaled."""
 
-Claim = partial(claim.Claim, subject=Subject("lenet-300-100", "mnist", recipe=PAPER))
+ADAM = Subject("lenet-300-100", "mnist", recipe=PAPER)
+SGD = Subject("lenet-300-100", "mnist", recipe={**PAPER, "optimizer": "sgd", "learning_rate": 0.8, "momentum": 0.0})
+"""The same with stochastic gradient descent, as in the paper's Appendix F."""
+
+Claim = partial(claim.Claim, subject=ADAM)
 
 LENET = [
     Claim(

@@ -6,6 +6,7 @@ batches of its own. Draws are averaged within their replicate first, so n counts
 random number; their replicates are paired by number, which is as good as any other way to pair them.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ Measured: TypeAlias = pd.Series
 
 EARLY_STOP = "early_stop_iteration"
 AT_EARLY_STOP, FINAL = "test_accuracy_at_early_stop", "test_accuracy_final"
+ON_VALIDATION = "validation_accuracy_at_early_stop"
 
 TOLERANCE = 0.05
 """How far (relative) a trained level may lie from a size that the paper prints, to count as that size: levels are 20%
@@ -170,13 +172,60 @@ class Comparison:
 
     def dense_gain_over_other(self, column: str = AT_EARLY_STOP) -> Measured:
         """Points of accuracy by which the dense network exceeds that of the other experiment."""
+        other = self._second()
+        if column != FINAL:
+            for experiment in (self, other):
+                experiment.check_reached((DENSE, 100))
+        return (100 * (self.values(DENSE, 100, column) - other.values(DENSE, 100, column))).dropna()
+
+    def dense_early_stop_over_other(self) -> Measured:
+        """Early-stop iteration of the dense network over that of the other experiment, which must have reached it."""
+        other = self._second()
+        other.check_reached((DENSE, 100))
+        self.remarks.append(self.unreached((DENSE, 100)))
+        return (self.values(DENSE, 100, EARLY_STOP) / other.values(DENSE, 100, EARLY_STOP)).dropna()
+
+    def ticket_gain_over_other(self, high: float, low: float, column: str = ON_VALIDATION) -> Measured:
+        """Points of accuracy by which tickets exceed tickets of the other experiment with as many weights.
+
+        high, low: numbers of weights. Mean over the sizes of our tickets in this range that lie between two sizes of
+        the other's; its accuracy there is the one on the line between the two, over the logarithm of the number of
+        weights. Raises NotRun when there are fewer than two such sizes.
+        """
+        other = self._second()
+        ours, theirs = self._tickets_by_weights(), other._tickets_by_weights()
+        shared = [count for count in ours if max(low, min(theirs)) <= count <= min(high, max(theirs))]
+        if len(shared) < 2:
+            raise NotRun(f"{self.experiment} and {other.experiment} have fewer than two sizes of tickets in common")
+        gains = []
+        for count in shared:
+            above, below = min(each for each in theirs if each >= count), max(each for each in theirs if each <= count)
+            share = math.log(count / below) / math.log(above / below) if above > below else 0.0
+            larger, smaller = (other.values("iterative", theirs[each], column) for each in (above, below))
+            gains.append(self.values("iterative", ours[count], column) - (share * larger + (1 - share) * smaller))
+        return (100 * pd.concat(gains, axis=1).mean(axis=1)).dropna()
+
+    def percent_of(self, weights: float) -> float:
+        """What percent of the dense network's weights a number of weights is."""
+        return 100 * weights / int(self.networks[DENSE, 100.0]["weights"].iloc[0])
+
+    def early_stop_in_training(self, arm: str, percent: float) -> Measured:
+        """Percent of the training that had passed at early stop."""
+        return 100 * self.values(arm, percent, EARLY_STOP) / self.iterations
+
+    def _second(self) -> "Comparison":
+        """The second experiment, which the remarks then name."""
         if self.other is None:
             raise ValueError("a claim that compares two experiments must name the second")
-        if column == AT_EARLY_STOP:
-            for experiment in (self, self.other):
-                experiment.check_reached((DENSE, 100))
         self.remarks.append(f"compared with {self.other.experiment}")
-        return (100 * (self.values(DENSE, 100, column) - self.other.values(DENSE, 100, column))).dropna()
+        return self.other
+
+    def _tickets_by_weights(self) -> dict[int, float]:
+        """Sizes of the iterative tickets by their number of weights. Raises NotRun when there are none."""
+        sizes = self.sizes("iterative")
+        if not sizes:
+            raise NotRun(f"iterative was not trained in {self.experiment}")
+        return {int(self.networks["iterative", size]["weights"].iloc[0]): size for size in sizes}
 
     def least_train_accuracy(self, arm: str, low: float) -> Measured:
         """Percent of training images right at the end, at the worst of the sizes of at least `low`."""
@@ -195,6 +244,10 @@ class Comparison:
         if near is None:
             raise NotRun(f"iterative was not trained at {percent:.3g}%")
         return self.layers[(sizes == near) & (self.layers["layer"] == layer)].set_index("replicate")[column]
+
+    def of_layer_over_other(self, layer: int, percent: float, column: str) -> Measured:
+        """`of_layer` over that of the other experiment."""
+        return (self.of_layer(layer, percent, column) / self._second().of_layer(layer, percent, column)).dropna()
 
     def _sizes(self, arm: str, high: float, low: float, versus: str, *, whole: bool = False) -> list[float]:
         """The sizes in a range that both arms were trained at.

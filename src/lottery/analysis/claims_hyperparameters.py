@@ -1,0 +1,221 @@
+"""The paper's claims about hyperparameters of LeNet on MNIST, Appendix G; both measures from the validation set."""
+
+from lottery.analysis.claim import BETTER, EARLIER, LATER, WORSE, Claim, Range, Recipe, Subject
+from lottery.analysis.claims_lenet import ADAM, PAPER
+from lottery.analysis.measures import ON_VALIDATION
+
+LENET, MNIST = "lenet-300-100", "mnist"
+
+SGD: Recipe = {**PAPER, "optimizer": "sgd", "momentum": 0.0}
+MOMENTUM: Recipe = {**PAPER, "optimizer": "sgd", "momentum": 0.9}
+NARROWER = ("lenet-25-9", "lenet-50-17", "lenet-100-34", "lenet-150-50", "lenet-200-67")
+WIDER = ("lenet-400-134", "lenet-500-167", "lenet-700-233", "lenet-900-300")
+
+OTHER_RECIPES = Subject(LENET, MNIST, scope=None, recipe={"momentum": 0.0, "dense_rate": 0.2}, other_than=PAPER)
+
+SIMILAR = Range(above=-0.2, below=0.2)
+NOT_BELOW = Range(above=-0.2)
+WITHIN = "within 0.2 points"
+
+
+def adam(*rates: float) -> Subject:
+    """The paper's recipe with other learning rates of Adam."""
+    return Subject(LENET, MNIST, recipe={**PAPER, "learning_rate": rates})
+
+
+HYPERPARAMETERS = [
+    Claim(
+        "G1a",
+        "Whatever the learning rate and the initialisation, the 21.1% ticket is more accurate than the dense network",
+        "App. G.2, G.3, G.5",
+        lambda c: c.accuracy_gain("iterative", 21.1, ON_VALIDATION),
+        "points",
+        BETTER,
+        weights_remaining=0.211,
+        subject=OTHER_RECIPES,
+    ),
+    Claim(
+        "G1b",
+        "It reaches its early stop sooner",
+        "App. G.2, G.3, G.5",
+        lambda c: c.early_stop_ratio("iterative", 21.1),
+        "ratio",
+        EARLIER,
+        weights_remaining=0.211,
+        subject=OTHER_RECIPES,
+    ),
+    Claim(
+        "G2a",
+        "At the lowest and the highest rate of Adam the dense network does not reach its early stop in training",
+        "App. G.2, Fig. 26",
+        lambda c: c.early_stop_in_training("dense", 100),
+        "% of training",
+        Range(above=95),
+        weights_remaining=1,
+        needs_iterations=50_000,
+        note="not in the first 95% of it",
+        subject=adam(0.000025, 0.0064),
+    ),
+    Claim(
+        "G2b",
+        "With Adam's rates from 0.0002 to 0.002 the dense network is about as accurate",
+        "App. G.2, Fig. 26",
+        lambda c: c.dense_gain_over_other(ON_VALIDATION),
+        "points",
+        SIMILAR,
+        weights_remaining=1,
+        note=WITHIN,
+        subject=adam(0.0002, 0.0008, 0.002),
+        versus=ADAM,
+    ),
+    Claim(
+        "G2c",
+        "With other rates of Adam than 0.0012 and 0.002 the dense network reaches its early stop later",
+        "App. G.2, Fig. 26",
+        lambda c: c.dense_early_stop_over_other(),
+        "ratio",
+        LATER,
+        weights_remaining=1,
+        subject=adam(0.000025, 0.00005, 0.0002, 0.0008, 0.0032, 0.0064),
+        versus=ADAM,
+    ),
+    Claim(
+        "G3a",
+        "With rates of 0.4 and 0.8 stochastic gradient descent reaches its early stop about as soon as Adam",
+        "App. G.3, Fig. 27",
+        lambda c: c.dense_early_stop_over_other(),
+        "ratio",
+        Range(above=0.8, below=1.25),
+        paper=1.0,
+        weights_remaining=1,
+        note="the dense network, within a quarter",
+        subject=Subject(LENET, MNIST, recipe={**SGD, "learning_rate": (0.4, 0.8)}),
+        versus=ADAM,
+    ),
+    Claim(
+        "G3b",
+        "With these rates tickets of 1.0% still reach their early stop as soon as the dense network",
+        "App. G.3, Fig. 27",
+        lambda c: c.early_stop_ratio("iterative", 0.96),
+        "ratio",
+        Range(below=1.1),
+        paper=1.0,
+        weights_remaining=0.0096,
+        note="at most a tenth later",
+        subject=Subject(LENET, MNIST, recipe={**SGD, "learning_rate": (0.4, 0.8)}),
+    ),
+    Claim(
+        "G3c",
+        "Of all rates with momentum, 0.025 gives the most accurate dense network",
+        "App. G.3, Fig. 28",
+        lambda c: c.dense_gain_over_other(ON_VALIDATION),
+        "points",
+        WORSE,
+        weights_remaining=1,
+        note="another rate, compared with 0.025",
+        subject=Subject(LENET, MNIST, recipe={**MOMENTUM, "learning_rate": (0.003125, 0.0125, 0.05, 0.1, 0.2, 0.4)}),
+        versus=Subject(LENET, MNIST, recipe={**MOMENTUM, "learning_rate": 0.025}),
+    ),
+    Claim(
+        "G3d",
+        "With momentum and a rate of 0.025 accuracy never improves with pruning",
+        "App. G.3, Fig. 28",
+        lambda c: c.accuracy_gain_between("iterative", 100, 10, ON_VALIDATION),
+        "points",
+        Range(below=0.1),
+        note="mean from 80% to 10.8%, not more than 0.1 points",
+        subject=Subject(LENET, MNIST, recipe={**MOMENTUM, "learning_rate": 0.025}),
+    ),
+    Claim(
+        "G4a",
+        "Pruned by 40% or more at a time tickets are less accurate than pruned by 20%",
+        "App. G.4, Fig. 29",
+        lambda c: c.ticket_gain_over_other(60_000, 2_500),
+        "points",
+        WORSE,
+        note="at as many weights, mean from 22% to 1%",
+        subject=Subject(LENET, MNIST, recipe={**PAPER, "dense_rate": (0.4, 0.6, 0.8)}),
+        versus=ADAM,
+    ),
+    Claim(
+        "G4b",
+        "Pruned by 10% at a time they are as accurate as pruned by 20%",
+        "App. G.4, Fig. 29",
+        lambda c: c.ticket_gain_over_other(60_000, 2_500),
+        "points",
+        NOT_BELOW,
+        note=f"at as many weights, mean from 22% to 1%, {WITHIN} or more accurate",
+        subject=Subject(LENET, MNIST, recipe={**PAPER, "dense_rate": 0.1}),
+        versus=ADAM,
+    ),
+    Claim(
+        "G5a",
+        "From a normal distribution of width 0.1 tickets are about as accurate as from Glorot's",
+        "App. G.5, Fig. 30",
+        lambda c: c.ticket_gain_over_other(215_000, 9_000),
+        "points",
+        SIMILAR,
+        paper=0.0,
+        note=f"mean from 80% to 3.6%, {WITHIN}",
+        subject=Subject(LENET, MNIST, recipe={**PAPER, "initialisation": "normal 0.1"}),
+        versus=ADAM,
+    ),
+    Claim(
+        "G5b",
+        "From normal distributions of other widths they are less accurate",
+        "App. G.5, Fig. 30",
+        lambda c: c.ticket_gain_over_other(215_000, 9_000),
+        "points",
+        WORSE,
+        note="mean from 80% to 3.6%",
+        subject=Subject(
+            LENET,
+            MNIST,
+            recipe={**PAPER, "initialisation": tuple(f"normal {sd}" for sd in (0.0125, 0.025, 0.05, 0.2, 0.4))},
+        ),
+        versus=ADAM,
+    ),
+    Claim(
+        "G6a",
+        "Tickets of narrower networks are less accurate than as large ones of LeNet-300-100",
+        "App. G.6, Fig. 31",
+        lambda c: c.ticket_gain_over_other(215_000, 2_500),
+        "points",
+        WORSE,
+        note="mean over the sizes of both",
+        subject=Subject(NARROWER, MNIST, recipe=PAPER),
+        versus=ADAM,
+    ),
+    Claim(
+        "G6b",
+        "Tickets of wider networks are more accurate than as large ones of LeNet-300-100",
+        "App. G.6, Fig. 31",
+        lambda c: c.ticket_gain_over_other(215_000, 2_500),
+        "points",
+        BETTER,
+        note="mean over the sizes of both",
+        subject=Subject(WIDER, MNIST, recipe=PAPER),
+        versus=ADAM,
+    ),
+    Claim(
+        "G6c",
+        "Whatever the widths, tickets of 9,000 to 15,000 weights are as accurate as their dense network",
+        "App. G.6, Fig. 31",
+        lambda c: c.accuracy_gain_between("iterative", c.percent_of(15_000), c.percent_of(9_000), ON_VALIDATION),
+        "points",
+        NOT_BELOW,
+        paper=0.0,
+        note=f"{WITHIN} or more accurate",
+        subject=Subject((*NARROWER, *WIDER), MNIST, recipe=PAPER),
+    ),
+    Claim(
+        "G6d",
+        "Tickets of 4,500 to 9,000 weights are less accurate",
+        "App. G.6, Fig. 31",
+        lambda c: c.accuracy_gain_between("iterative", c.percent_of(9_000), c.percent_of(4_500), ON_VALIDATION),
+        "points",
+        WORSE,
+        subject=Subject((*NARROWER, *WIDER), MNIST, recipe=PAPER),
+    ),
+]
+"""A claim about several values of a hyperparameter is judged for each of them that a run trains."""
