@@ -1,11 +1,13 @@
 """Which figures a run has: decided from its settings, and once more from its tables."""
 
 import pandas as pd
-from conftest import experiment
+import yaml
+from conftest import REPOSITORY, experiment
 from test_claims import EXPERIMENT, made_up_levels
 
 from lottery.figures.catalog import CATALOG, family_of, figures_of_run
 from lottery.figures.drawing import trained_in
+from lottery.figures.hyperparameters import INITIALISATIONS, LEARNING_RATES, PRUNING_RATES, WIDTHS, what_was_run
 from lottery.figures.selection import Trained
 from lottery.recipe import recipe_columns
 from lottery.settings import read_settings
@@ -69,6 +71,27 @@ def test_settings_and_tables_tell_the_same_figures():
     # A small dense network has a name of its own.
     both.loc[both["arm"] == "small-dense", "network"] = "lenet-30-10"
     assert set(figures_of_run(read_settings(run))) == drawn(*trained_in(both)) == {"figure5", "figure6"}
+
+
+def test_appendix_g_has_all_values_of_the_papers_figures():
+    run = yaml.safe_load((REPOSITORY / "config/appendix-g.yaml").read_text())
+    settings = read_settings(run)
+    every = [
+        Trained(name, each.network, each.dataset, recipe_columns(each), ["iterative"])
+        for name, each in ((name, settings.experiments[name]) for name in settings.run_experiments)
+    ]
+    table = pd.DataFrame([{"experiment": each.experiment, "network": each.network, **each.recipe} for each in every])
+    shown = {name: table[table["experiment"].isin(CATALOG[name].shown(every))] for name in settings.figures}
+    for name, rates in zip(("figure26", "figure27", "figure28"), LEARNING_RATES.values(), strict=True):
+        assert sorted(shown[name]["learning_rate"]) == rates
+    assert sorted(shown["figure29"]["dense_rate"]) == PRUNING_RATES
+    assert set(shown["figure30"]["initialisation"]) == set(INITIALISATIONS)
+    assert set(shown["figure31"]["network"]) == {f"lenet-{widths}" for widths in WIDTHS}
+    # And nothing else.
+    assert [len(table) for table in shown.values()] == [8, 8, 7, 5, 7, 10]
+    assert what_was_run(shown["figure29"], "dense_rate", PRUNING_RATES) == "Run: all 5 values of the paper's figure."
+    part = shown["figure29"][:2]
+    assert what_was_run(part, "dense_rate", PRUNING_RATES) == "Run: 2 of the 5 values of the paper's figure."
 
 
 def test_family_is_in_the_name():

@@ -73,8 +73,7 @@ def hyperparameter(number: int, title: str, function: str, lines: str, selection
         "hyperparameters",
         function,
         "Early-stop iteration (left) and validation accuracy at it (right) of winning tickets (iterative pruning), a"
-        f" line for {lines}. As the paper's Figure {number}; the values that it draws and this run did not train are"
-        " missing.",
+        f" line for {lines}. As the paper's Figure {number}; below it stands how many of the paper's values were run.",
         (any_of("iterative"),),
         selection=selection,
     )

@@ -1,6 +1,6 @@
 """Figures 26 to 31: winning tickets for several values of one hyperparameter, both measures from the validation set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -23,19 +23,34 @@ THOUSANDS_TICKS = [978.6, 501.7, 257.3, 132.1, 67.9, 34.9, 18.0, 9.3, 4.8, 2.5, 
 """Thousands of weights that Figure 31 of the paper prints."""
 
 
+LEARNING_RATES = {
+    ("adam", 0.0): [0.000025, 0.00005, 0.0002, 0.0008, 0.0012, 0.002, 0.0032, 0.0064],
+    ("sgd", 0.0): [0.003125, 0.00625, 0.0125, 0.025, 0.1, 0.4, 0.8, 1.2],
+    ("sgd", 0.9): [0.003125, 0.0125, 0.025, 0.05, 0.1, 0.2, 0.4],
+}
+"""The paper's, by optimiser and momentum."""
+
+PRUNING_RATES = [0.1, 0.2, 0.4, 0.6, 0.8]
+INITIALISATIONS = ["glorot-normal", *(f"normal {sd}" for sd in (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4))]
+WIDTHS = ["25-9", "50-17", "100-34", "150-50", "200-67", "300-100", "400-134", "500-167", "700-233", "900-300"]
+
+
 def learning_rate(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """A line for each learning rate."""
-    return by_value(levels, "learning_rate", lambda recipe: f"rate {recipe['learning_rate']:g}")
+    optimizer = levels["optimizer"].iloc[0], float(levels["momentum"].iloc[0])
+    return by_value(
+        levels, "learning_rate", lambda recipe: f"rate {recipe['learning_rate']:g}", LEARNING_RATES[optimizer]
+    )
 
 
 def pruning_rate(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """A line for each share that one pruning removes."""
-    return by_value(levels, "dense_rate", lambda recipe: f"{100 * recipe['dense_rate']:g}% at a time")
+    return by_value(levels, "dense_rate", lambda recipe: f"{100 * recipe['dense_rate']:g}% at a time", PRUNING_RATES)
 
 
 def initialisation(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """A line for each distribution of the initial weights."""
-    return by_value(levels, "initialisation", lambda recipe: recipe["initialisation"])
+    return by_value(levels, "initialisation", lambda recipe: recipe["initialisation"], INITIALISATIONS)
 
 
 def width(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
@@ -44,12 +59,21 @@ def width(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     levels = levels.assign(size=levels["experiment"].map(dense["weights"]))
     figure, panels = plt.subplots(1, 2, figsize=(WIDTH, 3.6), layout="constrained", squeeze=False)
     draw_row(panels[0], levels, "size", lambda recipe: recipe["network"], "weights", weights_in_thousands)
-    finish(figure, levels, columns=3)
+    finish(figure, levels, columns=3, note=what_was_run(levels, "network", [f"lenet-{widths}" for widths in WIDTHS]))
     return figure
 
 
-def by_value(levels: pd.DataFrame, column: str, name: Name) -> Figure:
-    """A row of two panels for each network and dataset, a line for each value of the column."""
+def what_was_run(levels: pd.DataFrame, column: str, paper: Sequence[float | str]) -> str:
+    """For the caption: how many of the values that the paper's figure draws."""
+    run = len(set(paper) & set(levels[column]))
+    return f"Run: {'all' if run == len(paper) else f'{run} of the'} {len(paper)} values of the paper's figure."
+
+
+def by_value(levels: pd.DataFrame, column: str, name: Name, paper: Sequence[float | str]) -> Figure:
+    """A row of two panels for each network and dataset, a line for each value of the column.
+
+    paper: the values of the paper's figure.
+    """
     levels = levels.assign(percent=100 * levels["weights_remaining"])
     networks = list(networks_of(levels))
     figure, panels = plt.subplots(
@@ -58,7 +82,7 @@ def by_value(levels: pd.DataFrame, column: str, name: Name) -> Figure:
     for row, (title, table) in zip(panels, networks, strict=True):
         draw_row(row, table, column, name, "percent", lambda axes, sizes: weights_axis(axes, sizes, PAPER_TICKS))
         row[0].set_title(title, loc="left")
-    finish(figure, levels, columns=3)
+    finish(figure, levels, columns=3, note=what_was_run(levels, column, paper))
     return figure
 
 

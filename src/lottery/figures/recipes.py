@@ -42,11 +42,11 @@ def recipes_of(levels: pd.DataFrame, name: Name) -> dict[str, str]:
     return {each: called if count[called] == 1 else f"{called} ({each})" for each, called in names.items()}
 
 
-def finish(figure: Figure, levels: pd.DataFrame, *, columns: int) -> None:
-    """One legend of all panels' lines above them, and below how many networks stand behind a point."""
+def finish(figure: Figure, levels: pd.DataFrame, *, columns: int, note: str = "") -> None:
+    """One legend of all panels' lines above them, and below how many networks stand behind a point, and a note."""
     lines: dict[str, Artist] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             lines.setdefault(label, handle)
     figure.legend(list(lines.values()), list(lines), loc="outside upper center", ncols=columns)
-    figure.supxlabel(caption(levels), fontsize="x-small", color="0.3")
+    figure.supxlabel("\n".join(filter(None, [caption(levels), note])), fontsize="x-small", color="0.3")
