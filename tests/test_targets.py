@@ -63,6 +63,19 @@ def test_a_tenth_of_paper_mnist_is_the_same_jobs(fresh):
     assert "results/paper-mnist-tenth/tables/levels.csv" in tenth
 
 
+def test_the_grid_of_figure_4c_has_the_papers_steps(fresh):
+    """2.5 points of the hidden layers: 39 steps instead of 7, each a ticket and its mask reinitialised."""
+    coarse, fine = (
+        fresh.jobs("--configfile", "config/paper-mnist.yaml", *more) for more in ([], ["config/paper-mnist-grid.yaml"])
+    )
+    assert {rule: fine[rule] - coarse[rule] for rule in fine if fine[rule] != coarse[rule]} == {
+        "prune": 32,
+        "rewind": 32,
+        "make_control": 32,
+        "train_ticket": 64,
+    }
+
+
 @pytest.mark.parametrize(
     ("target", "figures"),
     [

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -39,7 +40,10 @@ def learning_rate(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """A line for each learning rate."""
     optimizer = levels["optimizer"].iloc[0], float(levels["momentum"].iloc[0])
     return by_value(
-        levels, "learning_rate", lambda recipe: f"rate {recipe['learning_rate']:g}", LEARNING_RATES[optimizer]
+        levels,
+        "learning_rate",
+        lambda recipe: f"rate {np.format_float_positional(recipe['learning_rate'], trim='-')}",
+        LEARNING_RATES[optimizer],
     )
 
 
