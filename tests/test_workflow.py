@@ -8,7 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
-from conftest import REPOSITORY, SMOKE, One, Workflow
+from conftest import REPOSITORY, SMOKE, One, Workflow, experiment, overlay
 
 from lottery.arrays import of_member, read_arrays
 from lottery.datasets.images import read_split
@@ -188,6 +188,16 @@ def test_progress_tells_what_is_done_and_how_long_the_rest_takes(smoke):
     assert "Progress: all 8 training jobs done" in said
     log = (smoke.folder / "results/smoke/logs/train_dense/lenet-mnist.r0-1.log").read_text()
     assert "100% done" in log
+
+
+def test_waiting_jobs_are_looked_at_only_when_one_has_finished(fresh):
+    """With Snakemake's limit of job starts, again and again."""
+    experiments = {name: experiment(arms=[]) for name in ("one", "two", "three")}
+    values = {"run": "x", "run_experiments": list(experiments), "experiments": experiments}
+    said = fresh("--cores", "1", "--verbose", *overlay(fresh, "x", **values), "--", "tables")
+    finished = len(re.findall("^Finished jobid", said, re.MULTILINE))
+    assert finished == 1 + 2 * 3 + 1 + 1, "data, initial weights and training, collect, the target"
+    assert len(re.findall(r"Ready jobs: \d", said)) <= finished
 
 
 def test_report_shows_figures_and_claims_offline(smoke):
