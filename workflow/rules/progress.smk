@@ -5,18 +5,21 @@ import time
 from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from lottery.planning.plan import Plan
+from lottery.planning.steps import Step
+
 
 class TrainingProgress(logging.Handler):
     """Listens to Snakemake's own events and adds an estimate to them.
 
-    Trainings differ in size, so the share done is counted in updates: iterations times networks of each job.
+    A dense network takes ten times as long as a small ticket, so the share done is counted in planned seconds.
     """
 
     def __init__(self):
         super().__init__()
         self.running = {}
         self.jobs = self.jobs_done = 0
-        self.updates = self.updates_done = 0
+        self.seconds = self.seconds_done = 0.0
         self.began = time.monotonic()
 
     def emit(self, record):
@@ -24,35 +27,44 @@ class TrainingProgress(logging.Handler):
         if event == LogEvent.RUN_INFO:
             self.start(record.stats)
         elif event == LogEvent.JOB_INFO and record.rule_name.startswith("train_"):
-            self.running[record.jobid] = training_updates(record.wildcards)
+            self.running[record.jobid] = planned_seconds(training_of(record.rule_name, record.wildcards))
         elif event == LogEvent.JOB_FINISHED and record.job_id in self.running:
             self.finish(self.running.pop(record.job_id))
 
     def start(self, jobs_of_rule):
         self.jobs = sum(count for rule, count in jobs_of_rule.items() if rule.startswith("train_"))
-        sizes = [training_updates(vars(training)) for training in runs.trainings(SETTINGS)]
-        self.updates = sum(sizes) * self.jobs / len(sizes)
+        everything = runs.trainings(SETTINGS)
+        missing = [
+            each for each in everything if not Path("results", SETTINGS.run, each.folder, "summary.json").exists()
+        ]
+        # There are a few more that only find masks, and some that are made anew; they count as the others do.
+        seconds = [planned_seconds(each) for each in missing or everything]
+        self.seconds = sum(seconds) * self.jobs / len(seconds)
         self.began = time.monotonic()
 
-    def finish(self, updates):
+    def finish(self, seconds):
         self.jobs_done += 1
-        self.updates_done += updates
-        left = self.updates - self.updates_done
+        self.seconds_done += seconds
+        left = self.seconds - self.seconds_done
         elapsed = time.monotonic() - self.began
         if self.jobs_done == self.jobs:
             text = f"all {self.jobs} training jobs done"
         else:
-            seconds = max(left, 0) / self.updates_done * elapsed
-            text = f"{self.jobs_done} of {self.jobs} training jobs done, about {in_words(seconds)} left"
+            seconds_left = max(left, 0) / self.seconds_done * elapsed
+            text = f"{self.jobs_done} of {self.jobs} training jobs done, about {in_words(seconds_left)} left"
         print(f"Progress: {text}, {in_words(elapsed)} since the start", file=sys.stderr, flush=True)
 
 
-def training_updates(place):
-    """Updates in a training job, from its experiment, stack and arm."""
-    experiment = SETTINGS.experiments[place["experiment"]]
-    stack = stacks.Stack.parse(str(place["stack"]))
-    draws = runs.draws_of(experiment, place.get("arm", runs.DENSE))
-    return experiment.training.iterations * len(stack.members(draws))
+def training_of(rule, wildcards):
+    """What a job of a training rule trains."""
+    arm = {"train_dense": runs.DENSE, "train_to_rewind_point": runs.REWIND_POINT}.get(rule) or str(wildcards["arm"])
+    level = int(wildcards.get("level", 0))
+    return runs.StackTraining(str(wildcards["experiment"]), stacks.Stack.parse(str(wildcards["stack"])), arm, level)
+
+
+def planned_seconds(place):
+    """How long a training job takes, by the plan."""
+    return Plan(SETTINGS).duration(Step("train", place))
 
 
 def in_words(seconds):
