@@ -7,7 +7,7 @@ import pytest
 
 from lottery.analysis.claims import judge
 from lottery.analysis.claims_text import as_markdown
-from lottery.analysis.tables import CURVES, LEVELS, read_judged, read_table
+from lottery.analysis.tables import CURVES, LEVELS, read_judged, read_table, write_table
 from lottery.errors import LotteryError
 from lottery.figures.catalog import figures_of_run
 from lottery.figures.drawing import draw
@@ -52,6 +52,14 @@ def test_the_curves_are_those_that_figures_draw(run, published, tmp_path):
     pd.testing.assert_frame_equal(rounded, kept.round(DECIMALS).reset_index(drop=True))
     assert drawn_curves(levels, curves, ["figure1"]).empty
     assert drawn_curves(levels, curves, ["figure8"])["test_accuracy"].notna().all()
+
+
+def test_a_run_whose_figures_draw_no_curve(run, tmp_path):
+    """It publishes a table without rows, which is read as such."""
+    levels, curves = (read_table(run / "tables" / f"{name}.csv", columns) for name, columns in TABLES.items())
+    write_table(tmp_path / "curves.csv", drawn_curves(levels, curves, ["figure1"]))
+    read_details(tmp_path, "figure1")
+    assert read_table(tmp_path / "curves.csv", CURVES).empty
 
 
 TABLES = {"levels": LEVELS, "curves": CURVES}

@@ -176,7 +176,7 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     if missing:
         raise LotteryError(f"{path}: the column {missing[0]} is missing; expected: {', '.join(columns)}")
     for column in columns:
-        if column not in TEXTS and not pd.api.types.is_numeric_dtype(table[column]):
+        if len(table) and column not in TEXTS and not pd.api.types.is_numeric_dtype(table[column]):
             raise LotteryError(f"{path}: the column {column} must hold numbers alone")
     return table
 
