@@ -69,8 +69,11 @@ def start_drawing() -> None:
 
 
 def save(figure: Figure, outputs: list[Path]) -> None:
-    """Write a figure into files, each whole or not at all; equal figures give equal bytes."""
+    """Write a figure into files, each whole or not at all, and close it; equal figures give equal bytes."""
+    from matplotlib import pyplot
+
     for output in outputs:
         undated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(output.suffix)
         with replacing(output) as aside:
             figure.savefig(aside, metadata=undated)
+    pyplot.close(figure)
