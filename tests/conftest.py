@@ -179,7 +179,7 @@ def fresh(tmp_path) -> Workflow:
 def smoke(tmp_path_factory) -> Workflow:
     """A copy in which the run `smoke` is complete. Tests must leave it as it is."""
     workflow = copy_of_repository(tmp_path_factory.mktemp("smoke"))
-    workflow.said = workflow("--profile", "workflow/profiles/local", "--configfile", "config/smoke.yaml")
+    workflow.said = workflow("--profile", "workflow/profiles/local", "--verbose", *SMOKE)
     return workflow
 
 

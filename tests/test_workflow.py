@@ -8,7 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
-from conftest import REPOSITORY, SMOKE, One, Workflow, experiment, overlay
+from conftest import REPOSITORY, SMOKE, One, Workflow, job_counts
 
 from lottery.arrays import of_member, read_arrays
 from lottery.datasets.images import read_split
@@ -190,14 +190,11 @@ def test_progress_tells_what_is_done_and_how_long_the_rest_takes(smoke):
     assert "100% done" in log
 
 
-def test_waiting_jobs_are_looked_at_only_when_one_has_finished(fresh):
+def test_waiting_jobs_are_looked_at_only_when_one_has_finished(smoke):
     """With Snakemake's limit of job starts, again and again."""
-    experiments = {name: experiment(arms=[]) for name in ("one", "two", "three")}
-    values = {"run": "x", "run_experiments": list(experiments), "experiments": experiments}
-    said = fresh("--cores", "1", "--verbose", *overlay(fresh, "x", **values), "--", "tables")
-    finished = len(re.findall("^Finished jobid", said, re.MULTILINE))
-    assert finished == 1 + 2 * 3 + 1 + 1, "data, initial weights and training, collect, the target"
-    assert len(re.findall(r"Ready jobs: \d", said)) <= finished
+    finished = len(re.findall("^Finished jobid", smoke.said, re.MULTILINE))
+    assert finished == sum(job_counts(smoke("-n", "--forceall", *SMOKE)).values())
+    assert len(re.findall(r"Ready jobs: \d", smoke.said)) <= finished
 
 
 def test_report_shows_figures_and_claims_offline(smoke):
