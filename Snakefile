@@ -41,7 +41,7 @@ localrules:
 
 
 # Snakemake 9 limits the rate of job starts, and for that has every finished job start a timer that looks at all waiting jobs
-# again each second: after some hundred jobs this costs a core. Trainings take longer than a second, so no limit is needed.
+# again each second: about 120 of them took a fifth of a core. Trainings take longer than a second, so no limit is needed.
 onstart:
     workflow.scheduler.job_rate_limiter = None
 

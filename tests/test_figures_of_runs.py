@@ -5,9 +5,10 @@ import yaml
 from conftest import REPOSITORY, experiment
 from test_claims import EXPERIMENT, made_up_levels
 
+from lottery.analysis.appendix_g import INITIALISATIONS, LEARNING_RATES, NETWORKS, PRUNING_RATES
 from lottery.figures.catalog import CATALOG, family_of, figures_of_run
 from lottery.figures.drawing import trained_in
-from lottery.figures.hyperparameters import INITIALISATIONS, LEARNING_RATES, PRUNING_RATES, WIDTHS, what_was_run
+from lottery.figures.hyperparameters import what_was_run
 from lottery.figures.selection import Trained
 from lottery.recipe import recipe_columns
 from lottery.settings import read_settings
@@ -86,7 +87,7 @@ def test_appendix_g_has_all_values_of_the_papers_figures():
         assert sorted(shown[name]["learning_rate"]) == rates
     assert sorted(shown["figure29"]["dense_rate"]) == PRUNING_RATES
     assert set(shown["figure30"]["initialisation"]) == set(INITIALISATIONS)
-    assert set(shown["figure31"]["network"]) == {f"lenet-{widths}" for widths in WIDTHS}
+    assert set(shown["figure31"]["network"]) == set(NETWORKS)
     # And nothing else.
     assert [len(table) for table in shown.values()] == [8, 8, 7, 5, 7, 10]
     assert what_was_run(shown["figure29"], "dense_rate", PRUNING_RATES) == "Run: all 5 values of the paper's figure."

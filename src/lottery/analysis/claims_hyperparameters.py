@@ -1,21 +1,30 @@
 """The paper's claims about hyperparameters of LeNet on MNIST, Appendix G; both measures from the validation set."""
 
+from collections.abc import Sequence
+from typing import TypeVar
+
+from lottery.analysis.appendix_g import INITIALISATIONS, LEARNING_RATES, LENET, NARROWER, WIDER
 from lottery.analysis.claim import BETTER, EARLIER, LATER, WORSE, Claim, Range, Recipe, Subject
 from lottery.analysis.claims_lenet import ADAM, PAPER
 from lottery.analysis.measures import ON_VALIDATION
 
-LENET, MNIST = "lenet-300-100", "mnist"
+MNIST = "mnist"
 
-SGD: Recipe = {**PAPER, "optimizer": "sgd", "momentum": 0.0}
+T = TypeVar("T")
+
+PLAIN_SGD: Recipe = {**PAPER, "optimizer": "sgd", "momentum": 0.0}
 MOMENTUM: Recipe = {**PAPER, "optimizer": "sgd", "momentum": 0.9}
-NARROWER = ("lenet-25-9", "lenet-50-17", "lenet-100-34", "lenet-150-50", "lenet-200-67")
-WIDER = ("lenet-400-134", "lenet-500-167", "lenet-700-233", "lenet-900-300")
 
 OTHER_RECIPES = Subject(LENET, MNIST, scope=None, recipe={"momentum": 0.0, "dense_rate": 0.2}, other_than=PAPER)
 
 SIMILAR = Range(above=-0.2, below=0.2)
 NOT_BELOW = Range(above=-0.2)
 WITHIN = "within 0.2 points"
+
+
+def others(values: Sequence[T], *but: T) -> tuple[T, ...]:
+    """The paper's other values of a hyperparameter."""
+    return tuple(value for value in values if value not in but)
 
 
 def adam(*rates: float) -> Subject:
@@ -76,7 +85,7 @@ HYPERPARAMETERS = [
         "ratio",
         LATER,
         weights_remaining=1,
-        subject=adam(0.000025, 0.00005, 0.0002, 0.0008, 0.0032, 0.0064),
+        subject=adam(*others(LEARNING_RATES["adam", 0.0], 0.0012, 0.002)),
         versus=ADAM,
     ),
     Claim(
@@ -89,7 +98,7 @@ HYPERPARAMETERS = [
         paper=1.0,
         weights_remaining=1,
         note="the dense network, within a quarter",
-        subject=Subject(LENET, MNIST, recipe={**SGD, "learning_rate": (0.4, 0.8)}),
+        subject=Subject(LENET, MNIST, recipe={**PLAIN_SGD, "learning_rate": (0.4, 0.8)}),
         versus=ADAM,
     ),
     Claim(
@@ -102,7 +111,7 @@ HYPERPARAMETERS = [
         paper=1.0,
         weights_remaining=0.0096,
         note="at most a tenth later",
-        subject=Subject(LENET, MNIST, recipe={**SGD, "learning_rate": (0.4, 0.8)}),
+        subject=Subject(LENET, MNIST, recipe={**PLAIN_SGD, "learning_rate": (0.4, 0.8)}),
     ),
     Claim(
         "G3c",
@@ -113,7 +122,7 @@ HYPERPARAMETERS = [
         WORSE,
         weights_remaining=1,
         note="another rate, compared with 0.025",
-        subject=Subject(LENET, MNIST, recipe={**MOMENTUM, "learning_rate": (0.003125, 0.0125, 0.05, 0.1, 0.2, 0.4)}),
+        subject=Subject(LENET, MNIST, recipe={**MOMENTUM, "learning_rate": others(LEARNING_RATES["sgd", 0.9], 0.025)}),
         versus=Subject(LENET, MNIST, recipe={**MOMENTUM, "learning_rate": 0.025}),
     ),
     Claim(
@@ -171,7 +180,7 @@ HYPERPARAMETERS = [
         subject=Subject(
             LENET,
             MNIST,
-            recipe={**PAPER, "initialisation": tuple(f"normal {sd}" for sd in (0.0125, 0.025, 0.05, 0.2, 0.4))},
+            recipe={**PAPER, "initialisation": others(INITIALISATIONS, "glorot-normal", "normal 0.1")},
         ),
         versus=ADAM,
     ),
@@ -183,7 +192,7 @@ HYPERPARAMETERS = [
         "points",
         WORSE,
         note="mean over the sizes of both",
-        subject=Subject(NARROWER, MNIST, recipe=PAPER),
+        subject=Subject(tuple(NARROWER), MNIST, recipe=PAPER),
         versus=ADAM,
     ),
     Claim(
@@ -194,7 +203,7 @@ HYPERPARAMETERS = [
         "points",
         BETTER,
         note="mean over the sizes of both",
-        subject=Subject(WIDER, MNIST, recipe=PAPER),
+        subject=Subject(tuple(WIDER), MNIST, recipe=PAPER),
         versus=ADAM,
     ),
     Claim(

@@ -1,5 +1,7 @@
 """The paper's claims about which weights are in a ticket, Appendix F: LeNet on MNIST, with Adam and with SGD."""
 
+from functools import partial
+
 from lottery.analysis.claim import BETTER, EARLIER, LATER, Claim, Range, Subject
 from lottery.analysis.claims_lenet import ADAM, SGD
 
@@ -11,6 +13,8 @@ NAMES = {1: "first hidden layer", 2: "second hidden layer", 3: "output layer"}
 NORMAL = 38.3
 """Percent of a normal distribution within half a standard deviation of 0."""
 
+about_ticket = partial(Claim, weights_remaining=TICKET / 100)
+
 WHERE = ("App. F.1, Fig. 15", "App. F.2, Fig. 16")
 
 SPREAD = "standard deviation over units of the share of links kept"
@@ -18,14 +22,13 @@ SPREAD = "standard deviation over units of the share of links kept"
 
 def two_modes(id_: str, subject: Subject, layer: int) -> Claim:
     """The initial values of the ticket's weights in a layer have two modes, one on each side of 0."""
-    return Claim(
+    return about_ticket(
         id_,
         f"The ticket's initial weights have two modes: {NAMES[layer]}",
         WHERE[subject is SGD],
         lambda c: 100 * c.of_layer(layer, TICKET, "near_zero"),
         "% of weights",
         Range(below=NORMAL / 2),
-        weights_remaining=TICKET / 100,
         note="within half a standard deviation of 0; less than half of the initialiser's",
         subject=subject,
     )
@@ -34,56 +37,52 @@ def two_modes(id_: str, subject: Subject, layer: int) -> Claim:
 def signs(id_: str, subject: Subject, layer: int, *, positive: bool) -> Claim:
     """More of them have one sign."""
     more, fewer = ("positive", "negative") if positive else ("negative", "positive")
-    return Claim(
+    return about_ticket(
         id_,
         f"More of them are {more} than {fewer}: {NAMES[layer]}",
         WHERE[subject is SGD],
         lambda c: 100 * c.of_layer(layer, TICKET, "positive"),
         "% of weights",
         Range(above=50) if positive else Range(below=50),
-        weights_remaining=TICKET / 100,
         subject=subject,
     )
 
 
 def moves_further(id_: str, layer: int) -> Claim:
     """Weights of the ticket move further than others while the dense network trains."""
-    return Claim(
+    return about_ticket(
         id_,
         f"Weights of the ticket move further than others while the dense network trains: {NAMES[layer]}",
         "App. F.5, Fig. 19",
         lambda c: c.of_layer(layer, TICKET, "movement_ratio"),
         "ratio",
         LATER,
-        weights_remaining=TICKET / 100,
         subject=ADAM,
     )
 
 
 def moves_outwards(id_: str, layer: int) -> Claim:
     """They move away from 0 more often."""
-    return Claim(
+    return about_ticket(
         id_,
         f"Weights of the ticket move away from 0 more often than others: {NAMES[layer]}",
         "App. F.5, Fig. 20",
         lambda c: 100 * (c.of_layer(layer, TICKET, "grew") - c.of_layer(layer, TICKET, "grew_rest")),
         "points",
         BETTER,
-        weights_remaining=TICKET / 100,
         subject=ADAM,
     )
 
 
 def milder_with_sgd(id_: str, layer: int) -> Claim:
     """Outgoing links are spread less unevenly with stochastic gradient descent; into this layer."""
-    return Claim(
+    return about_ticket(
         id_,
         f"With SGD outgoing links are spread less unevenly over units than with Adam: {NAMES[layer - 1]}",
         "App. F.6, Figs. 23 and 24",
         lambda c: c.of_layer_over_other(layer, TICKET, "outgoing_sd"),
         "ratio",
         EARLIER,
-        weights_remaining=TICKET / 100,
         note=SPREAD,
         subject=SGD,
         versus=ADAM,
@@ -91,14 +90,13 @@ def milder_with_sgd(id_: str, layer: int) -> Claim:
 
 
 WEIGHTS = [
-    Claim(
+    about_ticket(
         "F1a",
         "The ticket's initial weights keep the initialiser's shape: first hidden layer",
         WHERE[0],
         lambda c: 100 * c.of_layer(1, TICKET, "near_zero"),
         "% of weights",
         Range(above=0.8 * NORMAL, below=1.25 * NORMAL),
-        weights_remaining=TICKET / 100,
         note="within half a standard deviation of 0; the same as of the initialiser within a quarter",
         subject=ADAM,
     ),
@@ -114,25 +112,23 @@ WEIGHTS = [
     signs("F2f", SGD, 3, positive=True),
     *(moves_further(f"F5{letter}", layer) for layer, letter in zip(NAMES, "abc", strict=True)),
     *(moves_outwards(f"F5{letter}", layer) for layer, letter in zip(NAMES, "def", strict=True)),
-    Claim(
+    about_ticket(
         "F6a",
         "Units of the first hidden layer differ more in how many outgoing links the ticket keeps than in incoming ones",
         "App. F.6, Figs. 21 and 23",
         lambda c: c.of_layer(2, TICKET, "outgoing_sd") / c.of_layer(1, TICKET, "incoming_sd"),
         "ratio",
         LATER,
-        weights_remaining=TICKET / 100,
         note=SPREAD,
         subject=ADAM,
     ),
-    Claim(
+    about_ticket(
         "F6b",
         "So do units of the second hidden layer",
         "App. F.6, Figs. 21 and 23",
         lambda c: c.of_layer(3, TICKET, "outgoing_sd") / c.of_layer(2, TICKET, "incoming_sd"),
         "ratio",
         LATER,
-        weights_remaining=TICKET / 100,
         note=SPREAD,
         subject=ADAM,
     ),

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from lottery.analysis.appendix_g import INITIALISATIONS, LEARNING_RATES, NETWORKS, PRUNING_RATES
 from lottery.figures.by_size import LABELS, PAPER_WINDOWS
 from lottery.figures.recipes import Name, finish, networks_of, recipes_of
 from lottery.figures.style import PAPER_TICKS, WIDTH, Look, cut_below, draw_arm, percent_axis, thousands, weights_axis
@@ -22,18 +23,6 @@ MARKERS = "osD^vPX*<>"
 
 THOUSANDS_TICKS = [978.6, 501.7, 257.3, 132.1, 67.9, 34.9, 18.0, 9.3, 4.8, 2.5, 1.3]
 """Thousands of weights that Figure 31 of the paper prints."""
-
-
-LEARNING_RATES = {
-    ("adam", 0.0): [0.000025, 0.00005, 0.0002, 0.0008, 0.0012, 0.002, 0.0032, 0.0064],
-    ("sgd", 0.0): [0.003125, 0.00625, 0.0125, 0.025, 0.1, 0.4, 0.8, 1.2],
-    ("sgd", 0.9): [0.003125, 0.0125, 0.025, 0.05, 0.1, 0.2, 0.4],
-}
-"""The paper's, by optimiser and momentum."""
-
-PRUNING_RATES = [0.1, 0.2, 0.4, 0.6, 0.8]
-INITIALISATIONS = ["glorot-normal", *(f"normal {sd}" for sd in (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4))]
-WIDTHS = ["25-9", "50-17", "100-34", "150-50", "200-67", "300-100", "400-134", "500-167", "700-233", "900-300"]
 
 
 def learning_rate(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
@@ -63,7 +52,7 @@ def width(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     levels = levels.assign(size=levels["experiment"].map(dense["weights"]))
     figure, panels = plt.subplots(1, 2, figsize=(WIDTH, 3.6), layout="constrained", squeeze=False)
     draw_row(panels[0], levels, "size", lambda recipe: recipe["network"], "weights", weights_in_thousands)
-    finish(figure, levels, columns=3, note=what_was_run(levels, "network", [f"lenet-{widths}" for widths in WIDTHS]))
+    finish(figure, levels, columns=3, note=what_was_run(levels, "network", NETWORKS))
     return figure
 
 
