@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from lottery.arrays import of_member, stack
-from lottery.datasets.images import PARSERS, Images, Split, prepare
+from lottery.datasets.images import PARSERS, Chosen, Images, Split, prepare
 from lottery.datasets.raw import Places
 from lottery.datasets.sources import SOURCES
 from lottery.extensions import LOADED
@@ -72,12 +72,15 @@ class One:
 
 
 def assert_members_train_as_if_alone(engine, network, starts, masks, images, recipe, batches) -> None:
-    """The losses, weights and evaluation of a stack are those of its members, each trained by itself."""
+    """The losses, weights and evaluation of a stack are those of its members, each trained by itself.
+
+    images: those of each member, as the engine keeps them.
+    """
     together = engine.Engine(network, stack(starts), stack(masks), images, recipe)
     losses, found = together.advance(batches), together.parameters()
     validation = together.evaluate("validation")
     for place, (start, mask) in enumerate(zip(starts, masks, strict=True)):
-        alone = One(engine, network, start, mask, images, recipe)
+        alone = One(engine, network, start, mask, [images[place]], recipe)
         assert alone.advance(batches[place]) == pytest.approx(losses[place], rel=1e-12)
         for name, values in alone.parameters().items():
             np.testing.assert_allclose(values, found[name][place], rtol=1e-6, atol=1e-9, err_msg=name)
@@ -86,21 +89,29 @@ def assert_members_train_as_if_alone(engine, network, starts, masks, images, rec
         assert accuracy == validation[1][place]
 
 
-def made_up_images(count: int, inputs: int, classes: int, random: np.random.Generator) -> Images:
+def made_up_images(count: int, inputs: int, classes: int, random: np.random.Generator) -> Chosen:
     """Images whose label can be learnt: each class lights its own pixels more often; most pixels are 0."""
     labels = random.integers(classes, size=count)
     likely = np.random.default_rng(0).random((classes, inputs)) < 0.3
     lit = random.random((count, inputs)) < np.where(likely[labels], 0.6, 0.05)
-    return Images(np.where(lit, random.integers(1, 256, (count, inputs)), 0).astype(np.uint8), labels)
+    return Images(np.where(lit, random.integers(1, 256, (count, inputs)), 0).astype(np.uint8), labels).all()
 
 
 @pytest.fixture
-def small_split() -> Split:
-    """300 training, 80 validation and 1,090 test images of 20 pixels in 4 classes; so many test images are evaluated
-    in several slices, the last of them not full.
+def small_splits() -> list[Split]:
+    """Three splits into 300 training, 80 validation and the same 1,090 test images, of 20 pixels in 4 classes; so many
+    test images are evaluated in several slices, the last of them not full.
     """
     random = np.random.default_rng(1)
-    return Split(*(made_up_images(count, 20, 4, random) for count in (300, 80, 1090)))
+    known, test = (made_up_images(count, 20, 4, random) for count in (380, 1090))
+    orders = [random.permutation(380) for _ in range(3)]
+    return [Split(*(Chosen(known.images, np.sort(rows)) for rows in np.split(order, [300])), test) for order in orders]
+
+
+@pytest.fixture
+def small_split(small_splits) -> Split:
+    """One of them."""
+    return small_splits[0]
 
 
 @dataclass

@@ -11,11 +11,13 @@ import torch
 
 from lottery import stacks, tickets
 from lottery.arrays import replacing, write_bytes
+from lottery.datasets.images import Chosen
 from lottery.errors import LotteryError
 from lottery.networks import Layer, Network
 from lottery.pruning.allocation import share
 from lottery.pruning.criteria import magnitude
 from lottery.pruning.selection import keep_largest, keep_largest_of
+from lottery.randomness import split_generator
 from lottery.settings import Training
 from lottery.training import torch_engine
 from lottery.training.job import data_of
@@ -98,10 +100,10 @@ def last_slice_dropped_torch(patch: Patch) -> None:
     evaluate, size = torch_engine.Engine.evaluate, torch_engine.SLICE
 
     def dropped(self, part):
-        whole = self.images[part]
-        seen = len(whole.labels) // size * size
-        self.images = {**self.images, part: torch_engine.TorchImages(whole.pixels[:seen], whole.labels[:seen])}
-        return tuple(measure * seen / len(whole.labels) for measure in evaluate(self, part))
+        count = self.rows[part].shape[1]
+        seen = count // size * size
+        self.rows = {**self.rows, part: self.rows[part][:, :seen]}
+        return tuple(measure * seen / count for measure in evaluate(self, part))
 
     patch.setattr(torch_engine.Engine, "evaluate", dropped)
 
@@ -110,9 +112,9 @@ def evaluate_some(patch: Patch, chosen: Callable[[int], np.ndarray], counted: Ca
     """Let the sparse engine evaluate the chosen images, and divide by what it counts."""
 
     def evaluate(self, part):
-        source = self.sources[part]
-        count = len(source.label)
-        sums = passes.evaluate(self.pixel_layer, self.layers, source, chosen(count), self.values, self.deltas)
+        source, rows = self.sources[part], self.rows[part]
+        count = len(rows)
+        sums = passes.evaluate(self.pixel_layer, self.layers, source, rows[chosen(count)], self.values, self.deltas)
         return tuple(float(total) / counted(count) for total in sums)
 
     patch.setattr(SparseNetwork, "evaluate", evaluate)
@@ -133,6 +135,21 @@ def other_images(engine, patch: Patch) -> None:
     evaluate = engine.Engine.evaluate
     other = {"test": "train"}
     patch.setattr(engine.Engine, "evaluate", lambda self, part: evaluate(self, other.get(part, part)))
+
+
+def validation_images_trained_on(patch: Patch) -> None:
+    """The images that should train are taken without a look at the split."""
+    chosen = Chosen.__init__
+
+    def first(self, images, rows):
+        chosen(self, images, np.arange(len(rows)))
+
+    patch.setattr(Chosen, "__init__", first)
+
+
+def one_split_for_all(patch: Patch) -> None:
+    """Every replicate has the same validation images."""
+    everywhere(patch, split_generator, lambda root, replicate: split_generator(root, 0))
 
 
 def pruned_weights_move(engine, patch: Patch) -> None:

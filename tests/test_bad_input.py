@@ -20,7 +20,7 @@ from lottery.analysis.tables import CURVES, HISTORY, LEVELS, read_summary, read_
 from lottery.arrays import read_arrays, read_arrays_with_texts, stack, write_arrays
 from lottery.cli import main
 from lottery.datasets.idx import parse_idx
-from lottery.datasets.images import read_split
+from lottery.datasets.images import read_splits
 from lottery.errors import LotteryError
 from lottery.networks import build
 from lottery.runs import read_finished_run
@@ -312,7 +312,7 @@ FUZZED = {
     "dataset.safetensors": [
         read_arrays,
         read_arrays_with_texts,
-        lambda path: read_split(path, RECIPE, np.random.default_rng(0)),
+        lambda path: read_splits(path, RECIPE, [np.random.default_rng(0)]),
     ],
     "mask.safetensors": [lambda path: read_mask(path, NETWORK, 2)],
     "ticket.safetensors": [lambda path: read_parameters(path, NETWORK, 2)],

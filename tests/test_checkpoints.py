@@ -47,7 +47,7 @@ def course(engine, recipe, split, by_pixel: bool) -> Course:
     ]
     starts = [rewind(network.initial(numbers), mask) for mask in masks]
     options = {"first_by_pixel": by_pixel} if engine is sparse_engine else {}
-    made = engine.Engine(network, stack(starts), stack(masks), engine.resident(split, recipe), recipe, **options)
+    made = engine.Engine(network, stack(starts), stack(masks), engine.resident([split] * 2, recipe), recipe, **options)
     rows = numbers.integers(300, size=(2, 60, 30))
     return Course(made, [MemberData(lambda first, last, own=own: own[first:last]) for own in rows], recipe)
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from lottery.arrays import read_arrays
 from lottery.benchmark.plain_networks import plain_network
-from lottery.datasets.images import Images, Split
+from lottery.datasets.images import Chosen, Images, Split
 from lottery.errors import LotteryError
 from lottery.networks import NETWORKS, build
 from lottery.runs import read_run
@@ -25,10 +25,10 @@ from lottery.verification import verify
 RECIPE = Training(optimizer="sgd", learning_rate=0.05, batch_size=6, precision="float64")
 
 
-def images(count: int, shape: tuple[int, ...], random: np.random.Generator) -> Images:
+def images(count: int, shape: tuple[int, ...], random: np.random.Generator) -> Chosen:
     return Images(
         random.integers(256, size=(count, int(np.prod(shape))), dtype=np.uint8), random.integers(10, size=count)
-    )
+    ).all()
 
 
 def mask_of(network, random, density=0.4):
@@ -44,7 +44,7 @@ def test_an_independent_module_reaches_the_same_weights(name, shape):
     start = rewind(network.initial(random), mask)
     split = Split(*(images(count, shape, random) for count in (24, 130, 10)))
     batches = random.integers(24, size=(4, 6))
-    trained = One(torch_engine, network, start, mask, torch_engine.resident(split, RECIPE), RECIPE)
+    trained = One(torch_engine, network, start, mask, torch_engine.resident([split], RECIPE), RECIPE)
     trained.advance(batches)
 
     model = plain_network(name, network.image_shape).double()
@@ -52,7 +52,7 @@ def test_an_independent_module_reaches_the_same_weights(name, shape):
     for parameter, values in zip(parameters, start.values(), strict=True):
         parameter.data = torch.tensor(values, dtype=torch.float64)
 
-    def logits(part: Images, rows: np.ndarray) -> torch.Tensor:
+    def logits(part: Chosen, rows: np.ndarray) -> torch.Tensor:
         return model(torch.tensor(part.pixels[rows] / 255).view(-1, *network.image_shape))
 
     for batch in batches:
@@ -78,7 +78,7 @@ def test_a_stack_trains_each_member_as_if_alone():
     masks = [mask_of(network, random, density) for density in (0.8, 0.2)]
     starts = [rewind(network.initial(random), mask) for mask in masks]
     split = Split(*(images(count, (28, 28), random) for count in (24, 12, 10)))
-    resident, batches = torch_engine.resident(split, RECIPE), random.integers(24, size=(2, 3, 6))
+    resident, batches = torch_engine.resident([split] * 2, RECIPE), random.integers(24, size=(2, 3, 6))
     assert_members_train_as_if_alone(torch_engine, network, starts, masks, resident, RECIPE, batches)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lottery.arrays import read_arrays
 from lottery.datasets.batches import shuffled_batches
 from lottery.datasets.idx import FILES, parse_files, parse_idx
-from lottery.datasets.images import prepare, read_split
+from lottery.datasets.images import prepare, read_splits
 from lottery.datasets.raw import Places
 from lottery.datasets.sources import SOURCES, source
 from lottery.errors import LotteryError
@@ -106,29 +106,33 @@ def test_files_of_other_shapes_than_the_table_says_are_an_error():
         parse_files(replace(data, test_images=2), contents)
 
 
-def test_split_is_fixed_by_the_seed_and_shares_no_image(mnist):
-    first, again = (read_split(mnist, Training(), split_generator(0, "lenet-mnist")) for _ in range(2))
-    other = read_split(mnist, Training(), split_generator(1, "lenet-mnist"))
-    assert [len(part.labels) for part in (first.train, first.validation, first.test)] == [55_000, 5_000, 10_000]
-    assert (first.validation.pixels == again.validation.pixels).all()
-    assert (first.validation.pixels != other.validation.pixels).any()
+def test_each_replicate_has_a_split_of_its_own_that_shares_no_image(mnist):
+    keys = [(0, 0), (0, 0), (0, 1), (1, 0)]
+    splits = read_splits(mnist, Training(), [split_generator(*key) for key in keys])
     arrays = read_arrays(mnist)
-    together = np.concatenate([first.train.pixels, first.validation.pixels])
-    whole = arrays["train_images"].reshape(60_000, -1)
-    assert (np.sort(together.sum(axis=1)) == np.sort(whole.sum(axis=1))).all(), "no image twice, none lost"
-    assert (first.test.pixels == arrays["test_images"].reshape(10_000, -1)).all()
+    for split in splits:
+        assert [len(part) for part in split.parts.values()] == [55_000, 5_000, 10_000]
+        both = np.concatenate([split.train.rows, split.validation.rows])
+        assert (np.sort(both) == np.arange(60_000)).all(), "no image twice, none lost"
+        assert (split.validation.pixels == arrays["train_images"].reshape(60_000, -1)[split.validation.rows]).all()
+        assert (split.validation.labels == arrays["train_labels"][split.validation.rows]).all()
+        assert (split.test.pixels == arrays["test_images"].reshape(10_000, -1)).all()
+    first, again, *others = (split.validation.rows for split in splits)
+    assert (first == again).all()
+    for other in others:
+        assert len(np.intersect1d(first, other)) < 1000, "as many in both as by chance: about 417"
 
 
 def test_validation_must_leave_something_to_train_on(mnist):
     with pytest.raises(LotteryError, match="60000 of 60000"):
-        read_split(mnist, Training(validation_images=60_000), split_generator(0, "x"))
+        read_splits(mnist, Training(validation_images=60_000), [split_generator(0, 0)])
     with pytest.raises(LotteryError, match="test_images: 10001 are asked for, there are 10000"):
-        read_split(mnist, Training(test_images=10_001), split_generator(0, "x"))
+        read_splits(mnist, Training(test_images=10_001), [split_generator(0, 0)])
 
 
 def test_a_trial_takes_some_of_the_same_images(mnist):
-    whole, some = (
-        read_split(mnist, recipe, split_generator(0, "x"))
+    (whole,), (some,) = (
+        read_splits(mnist, recipe, [split_generator(0, 0)])
         for recipe in (Training(), Training(training_images=700, test_images=300))
     )
     assert [len(part.labels) for part in (some.train, some.validation, some.test)] == [700, 5_000, 300]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from lottery.datasets.images import Images, Split, read_split
+from lottery.datasets.images import Images, Split, read_splits
 from lottery.errors import LotteryError
 from lottery.networks import build, fully_connected
 from lottery.randomness import split_generator
@@ -66,7 +66,7 @@ def cases(draw):
 
 def outcome(engine, network, start, mask, recipe, split, batches, **options):
     """Loss, parameters and evaluation after some updates."""
-    trained = One(engine, network, start, mask, engine.resident(split, recipe), recipe, **options)
+    trained = One(engine, network, start, mask, engine.resident([split], recipe), recipe, **options)
     losses = [trained.advance(batches[:10]), trained.advance(batches[10:])]
     return losses, trained.parameters(), trained.evaluate("validation"), trained.evaluate("test")
 
@@ -93,7 +93,7 @@ def test_engines_agree_for_any_shape(case, by_pixel):
 @pytest.mark.parametrize("by_pixel", [False, True], ids=["weights", "pixels"])
 @pytest.mark.parametrize("density", [1.0, 0.2, 0.03])
 def test_engines_agree_in_float64_on_lenet_after_300_updates(mnist, density, by_pixel):
-    split = read_split(mnist, Training(), split_generator(0, "x"))
+    (split,) = read_splits(mnist, Training(), [split_generator(0, 0)])
     random = np.random.default_rng(4)
     network = build("lenet-300-100", (28, 28), 10)
     mask = {
@@ -105,7 +105,7 @@ def test_engines_agree_in_float64_on_lenet_after_300_updates(mnist, density, by_
     start = rewind(network.initial(random), mask)
     trained = []
     for engine, options in ((torch_engine, {}), (sparse_engine, {"first_by_pixel": by_pixel})):
-        trained.append(One(engine, network, start, mask, engine.resident(split, recipe), recipe, **options))
+        trained.append(One(engine, network, start, mask, engine.resident([split], recipe), recipe, **options))
         trained[-1].advance(batches)
     reference, sparse = trained[0].engine.networks.weights, trained[1].engine.networks[0]
     for layer, arrays in zip(network.layers, sparse.layers, strict=True):
@@ -125,7 +125,7 @@ def test_engines_agree_in_float64_on_lenet_after_300_updates(mnist, density, by_
 
 @pytest.mark.parametrize("engine", [torch_engine, sparse_engine], ids=["torch", "sparse"])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_a_stack_trains_each_member_as_if_alone(small_split, engine, optimizer):
+def test_a_stack_trains_each_member_as_if_alone(small_splits, engine, optimizer):
     network, random = build("lenet-12-7", (20,), 4), np.random.default_rng(0)
     recipe = Training(precision="float64", batch_size=30, optimizer=optimizer)
     masks = [
@@ -137,7 +137,7 @@ def test_a_stack_trains_each_member_as_if_alone(small_split, engine, optimizer):
     ]
     starts = [rewind(network.initial(random), mask) for mask in masks]
     batches = random.integers(300, size=(3, 50, 30))
-    images = engine.resident(small_split, recipe)
+    images = engine.resident(small_splits, recipe)
     assert_members_train_as_if_alone(engine, network, starts, masks, images, recipe, batches)
 
 
@@ -147,7 +147,7 @@ def test_a_compiled_update_reaches_the_same_weights(small_split):
     found = []
     for compiled in (False, True):
         recipe = Training(engine="torch", precision="float64", batch_size=30, compile=compiled)
-        trained = One(torch_engine, network, start, None, torch_engine.resident(small_split, recipe), recipe)
+        trained = One(torch_engine, network, start, None, torch_engine.resident([small_split], recipe), recipe)
         found.append((trained.advance(batches), trained.parameters()))
     assert found[0][0] == pytest.approx(found[1][0], rel=1e-12)
     for name, values in found[0][1].items():
@@ -157,14 +157,14 @@ def test_a_compiled_update_reaches_the_same_weights(small_split):
 def test_a_compiled_update_without_a_compiler_is_an_error(small_split, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(LotteryError, match=r"compile: true needs a C\+\+ compiler"):
-        torch_engine.resident(small_split, Training(engine="torch", compile=True))
+        torch_engine.resident([small_split], Training(engine="torch", compile=True))
 
 
 def test_a_gpu_that_is_missing_is_an_error(small_split):
     if torch.cuda.is_available():
         pytest.skip("a GPU is there")
     with pytest.raises(LotteryError, match="PyTorch finds no GPU"):
-        torch_engine.resident(small_split, Training(device="cuda"))
+        torch_engine.resident([small_split], Training(device="cuda"))
 
 
 def test_every_operation_of_the_reference_can_repeat_exactly(small_split):
@@ -174,7 +174,7 @@ def test_every_operation_of_the_reference_can_repeat_exactly(small_split):
     try:
         assert torch.are_deterministic_algorithms_enabled()
         network, random = build("lenet-12-7", (20,), 4), np.random.default_rng(0)
-        images = torch_engine.resident(small_split, recipe)
+        images = torch_engine.resident([small_split], recipe)
         trained = One(torch_engine, network, network.initial(random), None, images, recipe)
         trained.advance(random.integers(300, size=(5, 30)))
         trained.evaluate("test")
@@ -186,11 +186,11 @@ def test_every_operation_of_the_reference_can_repeat_exactly(small_split):
 def test_repeating_exactly_needs_no_filled_memory(small_split):
     """The same bytes with every new tensor full of NaN and without, so nothing is read that was not written."""
     random, network = np.random.default_rng(0), build("resnet-20", (3, 8, 8), 4)
-    shown = [Images(random.integers(256, size=(30, 192), dtype=np.uint8), random.integers(4, size=30))] * 3
+    shown = [Images(random.integers(256, size=(30, 192), dtype=np.uint8), random.integers(4, size=30)).all()] * 3
     recipe = Training(optimizer="sgd", momentum=0.9, learning_rate=0.01, batch_size=10)
     mask = {layer.weight_name: (random.random(layer.shape) < 0.5).astype(np.uint8) for layer in network.layers}
     start, batches = rewind(network.initial(random), mask), random.integers(30, size=(4, 10))
-    images, found = torch_engine.resident(Split(*shown), recipe), {}
+    images, found = torch_engine.resident([Split(*shown)], recipe), {}
     torch_engine.repeat_exactly()
     assert not torch.utils.deterministic.fill_uninitialized_memory
     try:
@@ -214,7 +214,7 @@ def test_loading_gives_the_parameters_back(small_split):
         (sparse_engine, {"first_by_pixel": True}),
     ]:
         start, other = network.initial(random), network.initial(random)
-        trained = One(engine, network, start, None, engine.resident(small_split, recipe), recipe, **options)
+        trained = One(engine, network, start, None, engine.resident([small_split], recipe), recipe, **options)
         before = trained.evaluate("test")
         assert all((values == start[name]).all() for name, values in trained.parameters().items())
         trained.load(other)
@@ -224,10 +224,10 @@ def test_loading_gives_the_parameters_back(small_split):
 
 
 def test_the_cheaper_kernel_is_chosen_by_counts_alone(mnist):
-    images = sparse_engine.resident(read_split(mnist, Training(), split_generator(0, "x")), Training())
+    images = sparse_engine.resident(read_splits(mnist, Training(), [split_generator(0, 0)]), Training())[0]
     layer = build("lenet-300-100", (28, 28), 10).layers[0]
     choice = [
-        pixels_are_cheaper(layer, round(share * layer.weights), 60, images["train"].lit)
+        pixels_are_cheaper(layer, round(share * layer.weights), 60, images["train"].forms.lit)
         for share in (1, 0.8, 0.5, 0.2, 0.03)
     ]
     assert choice == [True, True, True, False, False]

@@ -12,7 +12,7 @@ from torch import nn
 from lottery.arrays import of_member, stack
 from lottery.benchmark.plain_networks import arrays_of, plain_network
 from lottery.datasets.batches import random_views
-from lottery.datasets.images import Images, Split
+from lottery.datasets.images import Chosen, Images, Split
 from lottery.errors import LotteryError
 from lottery.networks import build, fully_connected
 from lottery.randomness import Seed
@@ -40,10 +40,10 @@ RECIPE = Training(
 """All that a schedule has, within 12 iterations."""
 
 
-def images(count: int, shape: tuple[int, ...], random: np.random.Generator) -> Images:
+def images(count: int, shape: tuple[int, ...], random: np.random.Generator) -> Chosen:
     return Images(
         random.integers(256, size=(count, int(np.prod(shape))), dtype=np.uint8), random.integers(10, size=count)
-    )
+    ).all()
 
 
 @pytest.mark.parametrize("name", ["resnet-20", "vgg-16", "vgg-19"])
@@ -56,7 +56,7 @@ def test_an_independent_module_reaches_the_same_weights(name):
     start = rewind(network.initial(random), mask)
     split = Split(*(images(count, shape, random) for count in (24, 60, 10)))
     batches = random.integers(24, size=(12, 8))
-    trained = One(torch_engine, network, start, mask, torch_engine.resident(split, RECIPE), RECIPE)
+    trained = One(torch_engine, network, start, mask, torch_engine.resident([split], RECIPE), RECIPE)
     data = MemberData(lambda first, last: batches[first:last])
     course = Course(trained.engine, [data], RECIPE)
     while not course.finished:
@@ -111,8 +111,8 @@ def test_scaled_inputs(name, scaling):
     start, batch = network.initial(random), random.integers(24, size=(1, 8))
     channels = 3 if name == "conv-2" else 1  # a row of numbers has one
     recipe = Training(engine="torch", precision="float64", input_scaling=scaling, batch_size=8)
-    trained = One(torch_engine, network, start, None, torch_engine.resident(split, recipe), recipe)
-    plain = One(torch_engine, network, start, None, torch_engine.resident(split, RECIPE), recipe)
+    trained = One(torch_engine, network, start, None, torch_engine.resident([split], recipe), recipe)
+    plain = One(torch_engine, network, start, None, torch_engine.resident([split], RECIPE), recipe)
     plain.engine.networks.scaled = lambda pixels: torch.tensor(
         seen_by_networks(pixels[0].numpy(), scaling, split.train.pixels, channels).reshape(1, len(pixels[0]), -1)
     )
@@ -141,7 +141,7 @@ def test_evaluation_changes_nothing():
     """Neither weights nor running statistics; nor does it depend on who else is evaluated."""
     random, network = np.random.default_rng(0), build("resnet-20", SHAPE, 10)
     split = Split(*(images(count, SHAPE, random) for count in (24, 70, 10)))
-    trained = One(torch_engine, network, network.initial(random), None, torch_engine.resident(split, RECIPE), RECIPE)
+    trained = One(torch_engine, network, network.initial(random), None, torch_engine.resident([split], RECIPE), RECIPE)
     trained.advance(random.integers(24, size=(3, 8)))
     before = trained.parameters()
     first = trained.evaluate("validation")
@@ -154,7 +154,7 @@ def test_a_later_start_takes_the_running_statistics_along():
     """What a training leaves is evaluated by another engine as by the one that trained it."""
     random, network = np.random.default_rng(0), build("resnet-20", SHAPE, 10)
     split = Split(*(images(count, SHAPE, random) for count in (24, 70, 10)))
-    resident = torch_engine.resident(split, RECIPE)
+    resident = torch_engine.resident([split], RECIPE)
     trained = One(torch_engine, network, network.initial(random), None, resident, RECIPE)
     trained.advance(random.integers(24, size=(5, 8)))
     taken = One(torch_engine, network, trained.parameters(), None, resident, RECIPE)
@@ -210,7 +210,7 @@ def test_only_training_sees_other_views():
     random, network = np.random.default_rng(0), build("conv-2", SHAPE, 10)
     recipe = Training(augmentation="flip-and-crop", batch_size=8, iterations=4, validation_every=4, test_every=4)
     split = Split(*(images(count, SHAPE, random) for count in (24, 60, 10)))
-    resident, start, batches = torch_engine.resident(split, recipe), network.initial(random), np.zeros((1, 4, 8), int)
+    resident, start, batches = torch_engine.resident([split], recipe), network.initial(random), np.zeros((1, 4, 8), int)
     plain, moved = (torch_engine.Engine(network, stack([start]), None, resident, recipe) for _ in range(2))
     plain.advance(batches, views=np.full((1, 4, 8, 3), [0, 4, 4], np.uint8))
     moved.advance(batches, views=np.full((1, 4, 8, 3), [1, 0, 8], np.uint8))
@@ -225,7 +225,7 @@ def test_dropout_takes_its_share_and_keeps_the_mean(members):
     network, recipe = fully_connected([6, 400, 4]), Training(engine="torch", dropout=0.25)
     split = Split(*(made_up_images(count, 6, 4, random) for count in (8, 8, 8)))
     start = stack([network.initial(random)] * members)
-    engine = torch_engine.Engine(network, start, None, torch_engine.resident(split, recipe), recipe)
+    engine = torch_engine.Engine(network, start, None, torch_engine.resident([split] * members, recipe), recipe)
     values = torch.ones(members, 400, 50)
     kept = engine.networks.kept(values, engine.noise)
     assert kept.unique().tolist() == pytest.approx([0, 4 / 3])
@@ -246,11 +246,12 @@ def test_dropout_is_paired_and_depends_on_no_companion(small_split):
     batches = np.random.default_rng(1).integers(300, size=(20, 10))
     data = MemberData(lambda first, last: batches[first:last], noise=lambda iteration: 100 + iteration)
     other = MemberData(data.batches, noise=lambda iteration: 7 + iteration)
-    images = torch_engine.resident(small_split, recipe)
+    images = torch_engine.resident([small_split], recipe)
 
     def course(*members: MemberData) -> Course:
+        count = len(members)
         return Course(
-            torch_engine.Engine(network, stack([start] * len(members)), None, images, recipe), members, recipe
+            torch_engine.Engine(network, stack([start] * count), None, images * count, recipe), members, recipe
         )
 
     def weights(trained: Course, place: int = 0) -> list[bytes]:
@@ -283,7 +284,7 @@ def test_a_training_that_begins_later_is_the_end_of_a_whole_one(small_split):
     start = network.initial(np.random.default_rng(0))
     batches = np.random.default_rng(1).integers(300, size=(12, 10))
     data = MemberData(lambda first, last: batches[first:last])
-    images = torch_engine.resident(small_split, recipe)
+    images = torch_engine.resident([small_split], recipe)
 
     def course(start, first: int) -> Course:
         full = {layer.weight_name: np.ones((1, *layer.shape), np.uint8) for layer in network.layers}
@@ -345,7 +346,7 @@ def test_autocast_rounds_products_and_keeps_weights_precise(small_split):
     found = {}
     for autocast in (False, True):
         own = recipe.model_copy(update={"autocast": autocast})
-        trained = One(torch_engine, network, start, None, torch_engine.resident(split, own), own)
+        trained = One(torch_engine, network, start, None, torch_engine.resident([split], own), own)
         trained.advance(batches)
         found[autocast] = trained.parameters()
     for name, values in found[True].items():

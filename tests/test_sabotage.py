@@ -11,6 +11,7 @@ from functools import partial
 
 import pytest
 import test_arrays
+import test_datasets
 import test_networks
 import test_pruning
 import test_recipes
@@ -34,6 +35,7 @@ from planted_bugs import (
     layers_pruned_by_their_own_share,
     mask_from_zeros,
     negative_weights_frozen,
+    one_split_for_all,
     one_too_many_pruned,
     other_images,
     output_layer_at_the_full_rate,
@@ -47,6 +49,7 @@ from planted_bugs import (
     ties_all_kept,
     ties_all_pruned,
     unseeded_initialisation,
+    validation_images_trained_on,
     written_in_place,
 )
 
@@ -176,6 +179,16 @@ SABOTAGES = [
         other_images,
         "training images scored as test images",
         test_training.test_evaluation_is_that_of_the_definition,
+    ),
+    *(
+        Sabotage(bug, known_from, test_datasets.test_each_replicate_has_a_split_of_its_own_that_shares_no_image)
+        for bug, known_from in (
+            (validation_images_trained_on, "validation images that are training images as well"),
+            (
+                one_split_for_all,
+                "uber-research/deconstructing-lottery-tickets: validation images by `np.random.seed(0)`",
+            ),
+        )
     ),
     *on_both(
         pruned_weights_move,

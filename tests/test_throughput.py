@@ -38,13 +38,13 @@ def test_the_plain_loop_does_what_the_engine_does(name, recipe, masked):
     random, network = np.random.default_rng(0), build(name, SHAPE, 10)
     split = Split(
         *(
-            Images(random.integers(256, size=(count, 768), dtype=np.uint8), random.integers(10, size=count))
+            Images(random.integers(256, size=(count, 768), dtype=np.uint8), random.integers(10, size=count)).all()
             for count in (24, 20, 10)
         )
     )
     mask = {layer.weight_name: (random.random(layer.shape) < 0.5).astype(np.uint8) for layer in network.layers}
     start = rewind(network.initial(random), mask) if masked else network.initial(random)
-    engine = One(torch_engine, network, start, mask if masked else None, torch_engine.resident(split, recipe), recipe)
+    engine = One(torch_engine, network, start, mask if masked else None, torch_engine.resident([split], recipe), recipe)
     plain = PlainLoop(name, SHAPE, start, mask if masked else None, split, recipe, evaluated=8)
     for _ in range(2):
         batches = random.integers(24, size=(3, 7))
@@ -60,7 +60,7 @@ def test_the_plain_loop_does_what_the_engine_does(name, recipe, masked):
 
 def test_the_plain_loop_sees_every_image_once_an_epoch(monkeypatch):
     random, recipe = np.random.default_rng(0), ADAM.model_copy(update={"batch_size": 8})
-    images = Images(random.integers(256, size=(24, 768), dtype=np.uint8), random.integers(10, size=24))
+    images = Images(random.integers(256, size=(24, 768), dtype=np.uint8), random.integers(10, size=24)).all()
     start = build("lenet-5-5", SHAPE, 10).initial(random)
     plain = PlainLoop("lenet-5-5", SHAPE, start, None, Split(images, images, images), recipe, evaluated=8)
     seen: list[torch.Tensor] = []

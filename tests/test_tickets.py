@@ -63,7 +63,9 @@ def test_keys_of_randomness_are_independent():
             Seed(1, "lenet-mnist", 0).generator("initialisation"),
             Seed(0, "lenet-fashion", 0).generator("initialisation"),
             Seed(0, "lenet-mnist", 1).generator("initialisation"),
-            split_generator(0, "lenet-mnist"),
+            split_generator(0, 0),
+            split_generator(0, 1),
+            split_generator(1, 0),
         ]
     ]
     assert len(set(draws)) == len(draws)

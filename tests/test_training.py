@@ -13,7 +13,7 @@ from conftest import One, made_up_images
 
 from lottery.arrays import read_arrays, stack, write_arrays
 from lottery.datasets.batches import shuffled_batches
-from lottery.datasets.images import Split, read_split
+from lottery.datasets.images import Split, read_splits
 from lottery.errors import LotteryError
 from lottery.networks import build
 from lottery.randomness import Seed, split_generator
@@ -56,7 +56,7 @@ def test_pruned_weights_are_0_at_every_step(small_split, engine):
     start, mask = ticket()
     batches = np.random.default_rng(0).integers(300, size=(40, 30))
     for recipe in RECIPES:
-        trained = One(engine, NETWORK, start, mask, engine.resident(small_split, recipe), recipe)
+        trained = One(engine, NETWORK, start, mask, engine.resident([small_split], recipe), recipe)
         for batch in batches:
             trained.advance(batch[None])
             for name, values in trained.parameters().items():
@@ -92,7 +92,7 @@ def plain_loop(start, mask, split: Split, batches: np.ndarray, recipe: Training)
 def test_an_independent_loop_reaches_the_same_weights(small_split, recipe, engine):
     start, mask = ticket()
     batches = np.random.default_rng(0).integers(300, size=(100, 30))
-    trained = One(engine, NETWORK, start, mask, engine.resident(small_split, recipe), recipe)
+    trained = One(engine, NETWORK, start, mask, engine.resident([small_split], recipe), recipe)
     trained.advance(batches)
     expected = plain_loop(start, mask, small_split, batches, recipe)
     for name, values in trained.parameters().items():
@@ -104,7 +104,7 @@ def test_the_wrong_batches_reach_other_weights(small_split, engine):
     """The comparison above can fail."""
     start, mask = ticket()
     batches = np.random.default_rng(0).integers(300, size=(100, 30))
-    trained = One(engine, NETWORK, start, mask, engine.resident(small_split, RECIPES[0]), RECIPES[0])
+    trained = One(engine, NETWORK, start, mask, engine.resident([small_split], RECIPES[0]), RECIPES[0])
     trained.advance(batches)
     expected = plain_loop(start, mask, small_split, batches[::-1], RECIPES[0])
     assert np.abs(trained.parameters()["fc1.weight"] - expected["fc1.weight"]).max() > 1e-3
@@ -113,7 +113,7 @@ def test_the_wrong_batches_reach_other_weights(small_split, engine):
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
 def test_evaluation_is_that_of_the_definition(small_split, engine):
     start, mask = ticket()
-    trained = One(engine, NETWORK, start, mask, engine.resident(small_split, RECIPES[0]), RECIPES[0])
+    trained = One(engine, NETWORK, start, mask, engine.resident([small_split], RECIPES[0]), RECIPES[0])
     values = small_split.test.pixels.astype(np.float64) / 255
     for layer in NETWORK.layers:
         values = values @ start[layer.weight_name].T.astype(np.float64) + start[layer.bias_name]
@@ -131,7 +131,7 @@ def test_a_kept_weight_that_starts_at_0_is_trained(small_split, engine):
     start, mask = ticket(density=1.0)
     start["fc2.weight"][:, ::2] = 0
     for recipe in RECIPES:
-        trained = One(engine, NETWORK, start, mask, engine.resident(small_split, recipe), recipe)
+        trained = One(engine, NETWORK, start, mask, engine.resident([small_split], recipe), recipe)
         trained.advance(np.random.default_rng(0).integers(300, size=(10, 30)))
         assert (trained.parameters()["fc2.weight"][:, ::2] != 0).mean() > 0.5
 
@@ -219,7 +219,7 @@ def test_divergence_is_an_error_unless_it_is_to_be_recorded():
 @pytest.mark.parametrize("engine", NAMES)
 def test_a_job_that_diverges_says_who_and_where(dataset, tmp_path, engine):
     with pytest.raises(LotteryError, match=r"training of replicate0-draw0 diverged: at iteration \d+ its loss"):
-        run_members(dataset, tmp_path / "job", [Member(0, 0)], 1, engine, optimizer="sgd", learning_rate=1e6)
+        run_members(dataset, tmp_path / "job", [Member(0, 0)], 1, engine, optimizer="sgd", learning_rate=1e30)
     assert not (tmp_path / "job/trained.safetensors").exists()
     run_members(
         dataset,
@@ -228,7 +228,7 @@ def test_a_job_that_diverges_says_who_and_where(dataset, tmp_path, engine):
         1,
         engine,
         optimizer="sgd",
-        learning_rate=1e6,
+        learning_rate=1e30,
         on_divergence="record",
     )
     summary = json.loads((tmp_path / "recorded/summary.json").read_text())
@@ -346,10 +346,10 @@ def test_an_error_in_one_member_ends_the_job(dataset, tmp_path, monkeypatch):
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
 def test_a_dense_network_learns_mnist(mnist, engine):
     engine.one_thread()
-    split = read_split(mnist, Training(), split_generator(0, "x"))
+    (split,) = read_splits(mnist, Training(), [split_generator(0, 0)])
     network, seed = build("lenet-300-100", (28, 28), 10), Seed(0, "x", 0)
     start, recipe = network.initial(seed.generator("initialisation")), Training()
-    trained = One(engine, network, start, None, engine.resident(split, recipe), recipe)
+    trained = One(engine, network, start, None, engine.resident([split], recipe), recipe)
     before = trained.evaluate("test")[1]
     trained.advance(shuffled_batches(55_000, 60, lambda epoch: seed.generator("batches", epoch=epoch))(0, 300))
     assert before < 0.25

@@ -25,9 +25,9 @@ class Seed:
         return _generator(self.root, self.experiment, self.replicate, purpose, level, draw, epoch)
 
 
-def split_generator(root: int, experiment: str) -> np.random.Generator:
-    """The generator of the validation split, one for all replicates of an experiment."""
-    return _generator(root, experiment, None, "split", 0, 0, 0)
+def split_generator(root: int, replicate: int) -> np.random.Generator:
+    """The generator of a replicate's validation split: the same in all experiments, so that they can be compared."""
+    return _generator(root, None, replicate, "split", 0, 0, 0)
 
 
 def _generator(*key: int | str | None) -> np.random.Generator:

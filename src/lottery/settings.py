@@ -92,8 +92,9 @@ class Training(Section):
         "Let `torch` compute products in bfloat16, weights and sums staying as in `precision`.", default=False
     )
     input_scaling: Literal["unit", "standardised", "image-norm"] = key(
-        "What networks see of an image: `unit`, its bytes / 255; `standardised`, these less the mean of all training"
-        " images, over their standard deviation, channel by channel; `image-norm`, its bytes over their Euclidean norm."
+        "What networks see of an image: `unit`, its bytes / 255; `standardised`, these less the mean of all the"
+        " dataset's training images, over their standard deviation, channel by channel; `image-norm`, its bytes over"
+        " their Euclidean norm."
         " The paper does not say what it used.",
         default="unit",
     )

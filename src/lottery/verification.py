@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from lottery.analysis.tables import (
 )
 from lottery.analysis.ticket_weights import describe
 from lottery.arrays import Arrays, read_bytes
-from lottery.datasets.images import check_prepared, read_split
+from lottery.datasets.images import Part, check_prepared, read_splits
 from lottery.datasets.sources import source
 from lottery.errors import LotteryError
 from lottery.extensions import LOADED, needed
@@ -48,7 +48,6 @@ from lottery.settings import Experiment, Settings
 from lottery.stacks import ExperimentKey
 from lottery.tickets import arm, rewind
 from lottery.training.job import engine_of
-from lottery.training.loop import Part
 from lottery.weights import read_mask, read_parameters
 
 log = logging.getLogger(__name__)
@@ -93,18 +92,20 @@ class Evaluated:
 
     test: int
     train: int
-    resident: Mapping[Part, Any]
+    resident: Sequence[Mapping[Part, Any]]
+    """Those of each replicate."""
 
 
 def evaluated_images(settings: Settings, experiment: str, datasets: Path) -> Evaluated:
     """Read the images of an experiment."""
     chosen = settings.experiments[experiment]
-    data, random = source(chosen.dataset), split_generator(settings.seed, experiment)
+    data = source(chosen.dataset)
+    randoms = [split_generator(settings.seed, replicate) for replicate in range(chosen.replicates)]
     path = datasets / f"{chosen.dataset}.safetensors"
     check_prepared(path, data)
-    split = read_split(path, chosen.training, random, data.image_shape, data.classes)
-    resident = engine_of(chosen.training, network_of(chosen)).resident(split, chosen.training)
-    return Evaluated(len(split.test.labels), len(split.train.labels), resident)
+    splits = read_splits(path, chosen.training, randoms, data.image_shape, data.classes)
+    resident = engine_of(chosen.training, network_of(chosen)).resident(splits, chosen.training)
+    return Evaluated(len(splits[0].test), len(splits[0].train), resident)
 
 
 class Verification:
@@ -259,7 +260,8 @@ class Verification:
         """The accuracies told are those of the weights."""
         engine, recipe = engine_of(self.recipe, self.network), self.recipe
         engine.one_thread()
-        evaluated = engine.Engine(self.network, trained, mask or None, self.images.resident, recipe)
+        resident = [self.images.resident[member.replicate] for member in self.members]
+        evaluated = engine.Engine(self.network, trained, mask or None, resident, recipe)
         for part, images in (("test", self.images.test), ("train", self.images.train)):
             _, accuracies = evaluated.evaluate(part)
             for member, accuracy in zip(summary.members, accuracies.tolist(), strict=True):

@@ -18,7 +18,7 @@ from lottery import tickets
 from lottery.arrays import Arrays, of_member, stack
 from lottery.benchmark.plain_loop import PlainLoop
 from lottery.datasets.batches import shuffled_batches
-from lottery.datasets.images import read_split
+from lottery.datasets.images import read_splits
 from lottery.networks import build
 from lottery.pruning.allocation import ladder, remaining
 from lottery.randomness import Seed, split_generator
@@ -53,14 +53,14 @@ class Setting:
 
     def __init__(self, dataset: Path) -> None:
         torch_engine.one_thread()
-        self.split = read_split(dataset, RECIPE, split_generator(0, "benchmark"))
+        (self.split,) = read_splits(dataset, RECIPE, [split_generator(0, 0)])
         self.network = build(NETWORK, (28, 28), 10)
         seed = Seed(0, "benchmark", 0)
         self.initial = self.network.initial(seed.generator("initialisation"))
         self.batches = shuffled_batches(
-            len(self.split.train.labels), RECIPE.batch_size, lambda epoch: seed.generator("batches", epoch=epoch)
+            len(self.split.train), RECIPE.batch_size, lambda epoch: seed.generator("batches", epoch=epoch)
         )
-        self.images = {engine: engine.resident(self.split, RECIPE) for engine in (torch_engine, sparse_engine)}
+        self.images = {engine: engine.resident([self.split], RECIPE) for engine in (torch_engine, sparse_engine)}
         dense = sparse_engine.Engine(self.network, stack([self.initial]), None, self.images[sparse_engine], RECIPE)
         dense.advance(self.batches(0, 1000)[None])
         self.trained = of_member(dense.parameters(), 0)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from lottery.arrays import Arrays
 from lottery.benchmark.plain_networks import arrays_of, plain_network
 from lottery.datasets.batches import MARGIN
-from lottery.datasets.images import Images, Split
+from lottery.datasets.images import Chosen, Split
 from lottery.settings import Training
 
 
@@ -52,7 +52,7 @@ class PlainLoop:
         else:
             self.optimizer = torch.optim.SGD(parameters, rate, recipe.momentum, weight_decay=decay, fused=True)
 
-        def resident(images: Images) -> tuple[Tensor, Tensor]:
+        def resident(images: Chosen) -> tuple[Tensor, Tensor]:
             pixels = torch.tensor(images.pixels, device=device).to(dtype) / 255
             return pixels.view(-1, *image_shape), torch.tensor(images.labels, device=device)
 

@@ -18,7 +18,7 @@ import torch
 from lottery.arrays import Arrays, stack
 from lottery.benchmark.plain_loop import PlainLoop
 from lottery.datasets.batches import random_views, shuffled_batches
-from lottery.datasets.images import Images, Split
+from lottery.datasets.images import Chosen, Images, Split
 from lottery.errors import LotteryError
 from lottery.networks import Network, build
 from lottery.randomness import Seed
@@ -92,7 +92,7 @@ class EngineLoop:
     def __init__(
         self, network: Network, start: Arrays, mask: Arrays, split: Split, recipe: Training, members: int
     ) -> None:
-        resident = torch_engine.resident(split, recipe)
+        resident = torch_engine.resident([split] * members, recipe)
         engine: Any = torch_engine.Engine(network, stack([start] * members), stack([mask] * members), resident, recipe)
         self.course = Course(engine, [member_data(split, recipe, member) for member in range(members)], recipe)
         self.evaluate = engine.evaluate
@@ -105,7 +105,7 @@ class EngineLoop:
 
 def member_data(split: Split, recipe: Training, member: int) -> MemberData:
     """Batches and views of a member, seeded."""
-    seed, of_all = Seed(0, "benchmark", member), (len(split.train.labels), recipe.batch_size)
+    seed, of_all = Seed(0, "benchmark", member), (len(split.train), recipe.batch_size)
     batches = shuffled_batches(*of_all, lambda epoch: seed.generator("batches", epoch=epoch))
     if recipe.augmentation == "none":
         return MemberData(batches)
@@ -253,7 +253,7 @@ def host_waits(work: Callable[[int], object], amount: int) -> int:
 def start_gpu() -> None:
     """Let PyTorch settle what it does once in a process: cuBLAS reads its settings and takes its memory."""
     one = made_up_images(1, np.random.default_rng(0))
-    pixels = torch_engine.resident(Split(one, one, one), Training(device="cuda"))["train"].pixels.float()
+    pixels = torch_engine.resident([Split(one, one, one)], Training(device="cuda"))[0]["train"].pixels.float()
     pixels @ pixels.T
 
 
@@ -262,9 +262,9 @@ def synchronize(device: Device) -> None:
         torch.cuda.synchronize()
 
 
-def made_up_images(count: int, random: np.random.Generator) -> Images:
+def made_up_images(count: int, random: np.random.Generator) -> Chosen:
     pixels = random.integers(256, size=(count, math.prod(IMAGE_SHAPE)), dtype=np.uint8)
-    return Images(pixels, random.integers(CLASSES, size=count))
+    return Images(pixels, random.integers(CLASSES, size=count)).all()
 
 
 def row(name: str, contestant: Contestant, plain: Contestant) -> dict[str, Any]:

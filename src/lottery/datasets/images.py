@@ -1,9 +1,10 @@
 """A prepared dataset: one file of arrays, and its split into training, validation and test images."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from lottery.datasets.raw import Places, read_raw
 from lottery.datasets.sources import Source, source
 from lottery.errors import LotteryError
 from lottery.settings import Training
+
+Part = Literal["train", "validation", "test"]
 
 Parser = Callable[[Source, Mapping[str, bytes]], Arrays]
 """From the unpacked bytes of a dataset's raw files, by name, to the arrays that `prepare` writes."""
@@ -46,36 +49,65 @@ def check_prepared(path: Path, data: Source) -> None:
                 raise LotteryError(f"{path}: {array} is not what {name} holds (SHA-256)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Images:
     """Images as rows of bytes. What a network sees is `bytes / 255` in float32; engines divide as they gather, since
     bytes are a quarter of the size.
 
-    pixels: uint8 [images, inputs]; labels: int64 [images].
+    pixels: uint8 [images, inputs]; labels: int64 [images]. Two are equal where they are the same object.
     """
 
     pixels: NDArray
     labels: NDArray
+
+    def all(self) -> "Chosen":
+        """Every one of them."""
+        return Chosen(self, np.arange(len(self.labels)))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Some of the images: those at `rows`, int64 [images chosen]. The others stay in memory, for other choices."""
+
+    images: Images
+    rows: NDArray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def pixels(self) -> NDArray:
+        """A copy, uint8 [images chosen, inputs]."""
+        return self.images.pixels[self.rows]
+
+    @property
+    def labels(self) -> NDArray:
+        """A copy, int64 [images chosen]."""
+        return self.images.labels[self.rows]
 
 
 @dataclass(frozen=True)
 class Split:
     """The images that train, those that choose the early-stop iteration, and those that only measure."""
 
-    train: Images
-    validation: Images
-    test: Images
+    train: Chosen
+    validation: Chosen
+    test: Chosen
+
+    @property
+    def parts(self) -> dict[Part, Chosen]:
+        return {"train": self.train, "validation": self.validation, "test": self.test}
 
 
-def read_split(
+def read_splits(
     path: Path,
     recipe: Training,
-    random: np.random.Generator,
+    randoms: Iterable[np.random.Generator],
     image_shape: tuple[int, ...] = (28, 28),
     classes: int = 10,
-) -> Split:
+) -> list[Split]:
     """Read a prepared dataset and set the recipe's validation images aside, at random, and with them those that it does
-    not want.
+    not want: a split for each generator, all of the same two `Images`.
 
     Raises LotteryError when the file holds anything but images and labels of that kind, or too few.
     """
@@ -85,26 +117,25 @@ def read_split(
         count = len(arrays.get(f"{part}_labels", ()))
         shapes |= {f"{part}_images": (count, *image_shape), f"{part}_labels": (count,)}
     check_arrays(path, arrays, np.uint8, shapes)
+    images = {}
     for part in ("train", "test"):
-        labels = arrays[f"{part}_labels"]
+        pixels, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
         if not len(labels) or labels.max() >= classes:
             raise LotteryError(f"{path}: {part}_labels must be numbers below {classes}, at least one")
-    counts = {part: len(arrays[f"{part}_labels"]) for part in ("train", "test")}
+        images[part] = Images(pixels.reshape(len(pixels), -1), labels.astype(np.int64))
+    counts = {part: len(each.labels) for part, each in images.items()}
     check_counts(recipe, counts["train"], counts["test"])
-    order = random.permutation(counts["train"])
-    validation, train = np.split(order, [recipe.validation_images])
-    test = random.permutation(counts["test"])
 
-    def rows(part: str, chosen: NDArray) -> Images:
-        places = np.sort(chosen)
-        images, labels = arrays[f"{part}_images"][places], arrays[f"{part}_labels"][places]
-        return Images(images.reshape(len(images), -1), labels.astype(np.int64))
+    def split(random: np.random.Generator) -> Split:
+        validation, train = np.split(random.permutation(counts["train"]), [recipe.validation_images])
+        test = random.permutation(counts["test"])
+        return Split(
+            train=Chosen(images["train"], np.sort(train[: recipe.training_images])),
+            validation=Chosen(images["train"], np.sort(validation)),
+            test=Chosen(images["test"], np.sort(test[: recipe.test_images])),
+        )
 
-    return Split(
-        train=rows("train", train[: recipe.training_images]),
-        validation=rows("train", validation),
-        test=rows("test", test[: recipe.test_images]),
-    )
+    return [split(random) for random in randoms]
 
 
 def check_counts(recipe: Training, training: int, test: int) -> None:

@@ -25,7 +25,7 @@ import numpy as np
 
 from lottery.arrays import Arrays, of_member, stack, write_arrays, write_text
 from lottery.datasets.batches import random_views, shuffled_batches
-from lottery.datasets.images import read_split
+from lottery.datasets.images import read_splits
 from lottery.datasets.sources import source
 from lottery.errors import LotteryError
 from lottery.extensions import LOADED
@@ -90,9 +90,10 @@ def train_members(job: Job, files: JobFiles, threads: int, checkpoint_seconds: f
     engine = engine_of(job.recipe, job.network)
     engine.one_thread()
     data = source(job.key.dataset)
-    random = split_generator(job.key.seed, job.key.experiment)
-    split = read_split(files.dataset, job.recipe, random, data.image_shape, data.classes)
-    images = engine.resident(split, job.recipe)
+    replicates = sorted({member.replicate for member in job.members})
+    randoms = [split_generator(job.key.seed, replicate) for replicate in replicates]
+    splits = read_splits(files.dataset, job.recipe, randoms, data.image_shape, data.classes)
+    images = dict(zip(replicates, engine.resident(splits, job.recipe), strict=True))
     start = read_parameters(files.start, job.network, len(job.members))
     mask = read_mask(files.mask, job.network, len(job.members)) if files.mask else {}
     places = range(len(job.members))
@@ -101,8 +102,9 @@ def train_members(job: Job, files: JobFiles, threads: int, checkpoint_seconds: f
     groups = []
     for own in slices:
         members, own_start, own_mask = job.members[own], of_member(start, own), of_member(mask, own)
-        data_of_members = [data_of(job, member, len(split.train.labels)) for member in members]
-        made = engine.Engine(job.network, own_start, own_mask or None, images, job.recipe)
+        data_of_members = [data_of(job, member, len(splits[0].train)) for member in members]
+        own_images = [images[member.replicate] for member in members]
+        made = engine.Engine(job.network, own_start, own_mask or None, own_images, job.recipe)
         key = partial(checkpoint_key, job, members, own_start, own_mask, files.dataset)
         name = ".".join([job.key.experiment, job.arm, f"level{job.level}", *map(str, members), "safetensors"])
         checkpoint = Checkpoint(files.checkpoints / name, key, checkpoint_seconds)

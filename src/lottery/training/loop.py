@@ -4,23 +4,22 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lottery.arrays import Arrays, of_member
 from lottery.datasets.batches import Stretches
+from lottery.datasets.images import Part
 from lottery.settings import Training
-
-Part = Literal["train", "validation", "test"]
 
 
 class Engine(Protocol):
     """Networks in training side by side: their weights, optimisers and images, wherever they are kept.
 
     The leading axis of every array is the members. An engine is a module with a class `Engine`, a function `resident`
-    that prepares the images once for all members of a job, a function `together` that says whether they are trained as
+    that prepares the images of all members of a job, a function `together` that says whether they are trained as
     one stack or each by itself, a function `one_thread` that every thread calls before it computes, and the names
     `PACKAGES` of the packages whose versions can matter.
     """
@@ -28,9 +27,9 @@ class Engine(Protocol):
     def advance(self, batches: NDArray, **more: Any) -> NDArray:
         """Update every member once with each of its batches; the mean of their losses.
 
-        batches: int64 [members, updates, batch_size]. Where the recipe needs the engine `torch`, `more` holds
-        `rates`, the step size of each update, `views`, uint8 [members, updates, batch_size, 3] or None, and `noise`, a
-        seed for each member's dropout or None. Returns float64 [members].
+        batches: int64 [members, updates, batch_size], places among the member's own training images. Where the recipe
+        needs the engine `torch`, `more` holds `rates`, the step size of each update, `views`, uint8 [members, updates,
+        batch_size, 3] or None, and `noise`, a seed for each member's dropout or None. Returns float64 [members].
         """
 
     def evaluate(self, part: Part) -> tuple[NDArray, NDArray]:

@@ -3,30 +3,29 @@
 `docs/sparse-engine.md` explains the layout; the kernels are in `training/sparse/`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lottery.arrays import Arrays, of_member, stack
-from lottery.datasets.images import Images, Split
+from lottery.datasets.images import Images, Part, Split
 from lottery.networks import Network, build
 from lottery.settings import Training
-from lottery.training.loop import Part
-from lottery.training.sparse.images import SparseImages
+from lottery.training.sparse.images import Forms, SparseImages
 from lottery.training.sparse.network import SparseNetwork, precision
 
 PACKAGES = ("numba",)
 
 
-def resident(split: Split, recipe: Training) -> dict[Part, SparseImages]:
-    """The images, in forms that are made when an engine asks for them and shared by all members of a job."""
-    dtype = precision(recipe)
-    return {
-        "train": SparseImages(split.train, dtype),
-        "validation": SparseImages(split.validation, dtype),
-        "test": SparseImages(split.test, dtype),
-    }
+def resident(splits: Sequence[Split], recipe: Training) -> list[dict[Part, SparseImages]]:
+    """The images of each split, in forms that are made when an engine asks for them, once for all splits."""
+    images = {chosen.images for split in splits for chosen in split.parts.values()}
+    forms = {each: Forms(each, precision(recipe)) for each in images}
+    return [
+        {part: SparseImages(forms[chosen.images], chosen.rows) for part, chosen in split.parts.items()}
+        for split in splits
+    ]
 
 
 def one_thread() -> None:
@@ -46,24 +45,25 @@ class Engine:
         network: Network,
         start: Mapping[str, NDArray],
         mask: Mapping[str, NDArray] | None,
-        images: Mapping[Part, SparseImages],
+        images: Sequence[Mapping[Part, SparseImages]],
         recipe: Training,
         *,
         first_by_pixel: bool | None = None,
     ) -> None:
         """start: float32 [members, *shape] of every parameter; mask: uint8 [members, *shape] of every weight, None when
-        dense. `first_by_pixel` chooses the first layer's kernel; left out, the cheaper one.
+        dense; images: those of each member. `first_by_pixel` chooses the first layer's kernel; left out, the cheaper
+        one.
         """
         self.networks = [
             SparseNetwork(
                 network,
                 of_member(start, place),
                 of_member(mask, place) if mask is not None else None,
-                images,
+                own,
                 recipe,
                 first_by_pixel=first_by_pixel,
             )
-            for place in range(len(next(iter(start.values()))))
+            for place, own in enumerate(images)
         ]
 
     def advance(self, batches: NDArray) -> NDArray:
@@ -93,8 +93,8 @@ def compile_kernels() -> None:
     """Use every kernel once on a network of LeNet's depth. What Numba compiles it keeps beside the source."""
     recipe = Training(batch_size=2)
     network = build("lenet-2-2", (8,), 2)
-    images = Images(np.ones((2, 8), np.uint8), np.zeros(2, np.int64))
-    parts = resident(Split(images, images, images), recipe)
+    images = Images(np.ones((2, 8), np.uint8), np.zeros(2, np.int64)).all()
+    parts = resident([Split(images, images, images)], recipe)
     engine = Engine(network, stack([network.initial(np.random.default_rng(0))]), None, parts, recipe)
     engine.advance(np.array([[[0, 1]]]))
     engine.evaluate("test")

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from numpy.typing import NDArray
@@ -15,11 +16,10 @@ from torch.nn import functional
 
 from lottery.arrays import Arrays
 from lottery.datasets.batches import MARGIN
-from lottery.datasets.images import Images, Split
+from lottery.datasets.images import Part, Split
 from lottery.errors import LotteryError
 from lottery.networks import Network
 from lottery.settings import Training
-from lottery.training.loop import Part
 from lottery.training.torch_network import TorchNetwork
 from lottery.training.torch_optimizers import Adam, Momentum
 
@@ -37,18 +37,18 @@ CONVOLVED_SLICE = {"cpu": 50, "cuda": 1_000}
 
 @dataclass(frozen=True)
 class TorchImages:
-    """pixels: uint8 [images, inputs]; labels: int64 [images]."""
+    """One part of the images, those at `rows`.
+
+    pixels: uint8 [all, inputs]; labels: int64 [all]; rows: int64 [images].
+    """
 
     pixels: Tensor
     labels: Tensor
-
-    @classmethod
-    def of(cls, images: Images, device: str) -> "TorchImages":
-        return cls(torch.tensor(images.pixels, device=device), torch.tensor(images.labels, device=device))
+    rows: Tensor
 
 
-def resident(split: Split, recipe: Training) -> dict[Part, TorchImages]:
-    """The images as tensors on the recipe's device, made once and shared by all members of a job."""
+def resident(splits: Sequence[Split], recipe: Training) -> list[dict[Part, TorchImages]]:
+    """The images of each split as tensors on the recipe's device, made once for all splits."""
     if recipe.device == "cuda":
         if not torch.cuda.is_available():
             raise LotteryError("device: cuda was asked for, but PyTorch finds no GPU here; use device: cpu")
@@ -58,11 +58,13 @@ def resident(split: Split, recipe: Training) -> dict[Part, TorchImages]:
             repeat_exactly()
     if recipe.compile and recipe.device == "cpu" and not any(map(shutil.which, COMPILERS)):
         raise LotteryError(f"compile: true needs a C++ compiler ({' or '.join(COMPILERS)}); none is on the PATH")
-    return {
-        "train": TorchImages.of(split.train, recipe.device),
-        "validation": TorchImages.of(split.validation, recipe.device),
-        "test": TorchImages.of(split.test, recipe.device),
-    }
+    tensor = partial(torch.tensor, device=recipe.device)
+    images = {chosen.images for split in splits for chosen in split.parts.values()}
+    tensors = {each: (tensor(each.pixels), tensor(each.labels)) for each in images}
+    return [
+        {part: TorchImages(*tensors[chosen.images], tensor(chosen.rows)) for part, chosen in split.parts.items()}
+        for split in splits
+    ]
 
 
 def repeat_exactly() -> None:
@@ -146,6 +148,12 @@ def cut_out(images: Tensor, views: Tensor) -> Tensor:
     return padded.permute(0, 2, 3, 1)[places, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
+def rows_of(images: Sequence[TorchImages]) -> Tensor:
+    """The members' rows, int64 [members, images]; [1, images] where all members see the same."""
+    rows = torch.stack([each.rows for each in images])
+    return rows[:1] if bool((rows == rows[:1]).all()) else rows
+
+
 class Engine:
     """Networks in training side by side, every product one batched product of all members."""
 
@@ -154,14 +162,15 @@ class Engine:
         network: Network,
         start: Mapping[str, NDArray],
         mask: Mapping[str, NDArray] | None,
-        images: Mapping[Part, TorchImages],
+        images: Sequence[Mapping[Part, TorchImages]],
         recipe: Training,
     ) -> None:
         """start: float32 [members, *shape] of every parameter; mask: uint8 [members, *shape] of every weight, None when
-        dense.
+        dense; images: those of each member, rows of the same tensors.
         """
-        self.images, self.recipe = images, recipe
-        self.networks = TorchNetwork(network, start, recipe, moments(images["train"].pixels, network, recipe))
+        self.images, self.recipe = images[0], recipe
+        self.rows = {part: rows_of([each[part] for each in images]) for part in self.images}
+        self.networks = TorchNetwork(network, start, recipe, moments(self.images["train"].pixels, network, recipe))
         self.mask = {name: self.networks.resident(kept) for name, kept in (mask or {}).items()}
         self.update = (Adam if recipe.optimizer == "adam" else Momentum)(list(self.networks.weights.values()), recipe)
         self.noise = [torch.Generator(recipe.device) for _ in range(self.networks.members)]
@@ -185,7 +194,9 @@ class Engine:
         masks = [self.mask[name] for name in self.networks.weights if name in self.mask]
         for generator, seed in zip(self.noise, noise or [], strict=bool(noise)):
             generator.manual_seed(seed)
-        indices = torch.tensor(batches, device=device)
+        places = torch.tensor(batches, device=device)
+        own = self.rows["train"].expand(len(places), -1)
+        indices = own.gather(1, places.flatten(1)).view_as(places)
         seen = torch.tensor(views, device=device) if views is not None else None
         total = torch.zeros(len(indices), dtype=torch.float64, device=device)
         share = torch.full_like(indices[:, 0], 1 / indices.shape[2], dtype=self.networks.dtype)
@@ -209,17 +220,17 @@ class Engine:
 
     @torch.no_grad()
     def evaluate(self, part: Part) -> tuple[NDArray, NDArray]:
-        images, members = self.images[part], self.networks.members
+        images, rows, members = self.images[part], self.rows[part], self.networks.members
         loss = torch.zeros(members, dtype=torch.float64, device=images.labels.device)
         correct = torch.zeros(members, dtype=torch.int64, device=images.labels.device)
         size = slice_size(self.networks.network, self.recipe.device)
-        for first in range(0, len(images.labels), size):
-            pixels, labels = (each[None, first : first + size] for each in (images.pixels, images.labels))
-            logits = self.networks.logits(pixels)
+        for shown in torch.split(rows, size, dim=1):
+            labels = images.labels[shown]
+            logits = self.networks.logits(images.pixels[shown])
             chosen = logits.gather(2, labels.expand(members, -1).unsqueeze(2)).squeeze(2)
             loss += (logits.logsumexp(2) - chosen).sum(1)
             correct += (logits.argmax(2) == labels).sum(1)
-        count = len(images.labels)
+        count = rows.shape[1]
         return loss.cpu().numpy() / count, correct.cpu().numpy() / count
 
     def parameters(self) -> Arrays:

@@ -24,8 +24,8 @@ class Pixels(NamedTuple):
     number: NDArray  # float [256], what the network sees of each byte
 
 
-class SparseImages:
-    """One part of the images, in every form that an engine may ask for."""
+class Forms:
+    """Images in every form that an engine may ask for."""
 
     def __init__(self, images: Images, dtype: type[np.floating]) -> None:
         self.label = images.labels
@@ -52,6 +52,13 @@ class SparseImages:
     def lit(self) -> float:
         """How many of an image's pixels are not 0, on average."""
         return np.count_nonzero(self.bytes) / len(self.label)
+
+
+class SparseImages(NamedTuple):
+    """One part of the images: where they stand among all that are kept in these forms."""
+
+    forms: Forms
+    rows: NDArray  # int64 [images]
 
 
 def no_columns() -> NDArray:

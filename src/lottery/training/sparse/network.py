@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lottery.arrays import Arrays
+from lottery.datasets.images import Part
 from lottery.networks import Layer, Network
 from lottery.settings import Training
-from lottery.training.loop import Part
 from lottery.training.sparse import passes
 from lottery.training.sparse.images import SparseImages, no_columns, no_pixels
 from lottery.training.sparse.machine import zeros
@@ -70,7 +70,7 @@ class SparseNetwork:
         first = network.layers[0]
         kept = self.kept[first.weight_name]
         if first_by_pixel is None:
-            lit = images["train"].lit
+            lit = images["train"].forms.lit
             first_by_pixel = pixels_are_cheaper(first, int(kept.sum()), recipe.batch_size, lit)
         self.first_by_pixel = first_by_pixel
         if first_by_pixel:
@@ -79,6 +79,7 @@ class SparseNetwork:
             self.pixel_layer = no_pixel_layer(dtype)
         used = np.any(kept, axis=0) & np.bool_(not first_by_pixel)
         self.sources = self._sources(images, used)
+        self.rows = {part: each.rows for part, each in images.items()}
         # What the sparse layers hold, by layer; a first layer by pixel leaves them its biases alone.
         held = [self.kept[layer.weight_name] for layer in network.layers]
         held[0] = np.zeros_like(kept) if first_by_pixel else kept
@@ -104,13 +105,13 @@ class SparseNetwork:
         used = np.concatenate([used, padding])
         slot = np.where(used, np.cumsum(used) - 1, used.sum()).astype(np.int32)
         sources = {}
-        for part, each in images.items():
+        for part, (forms, _) in images.items():
             sources[part] = Source(
-                label=each.label,
-                pixels=each.pixels if self.first_by_pixel else no_pixels(self.dtype),
-                columns=no_columns() if self.first_by_pixel else each.columns,
+                label=forms.label,
+                pixels=forms.pixels if self.first_by_pixel else no_pixels(self.dtype),
+                columns=no_columns() if self.first_by_pixel else forms.columns,
                 slot=slot,
-                scale=each.scale,
+                scale=forms.scale,
                 offsets=np.zeros(WIDTH, np.int64),
             )
         return sources
@@ -122,7 +123,7 @@ class SparseNetwork:
             self.pixel_layer,
             self.layers,
             self.sources["train"],
-            np.ascontiguousarray(batches, np.int64),
+            self.rows["train"][batches],
             self.values,
             self.deltas,
             self.flat,
@@ -148,12 +149,11 @@ class SparseNetwork:
         )
 
     def evaluate(self, part: Part) -> tuple[float, float]:
-        source = self.sources[part]
-        count = len(source.label)
+        rows = self.rows[part]
         loss, correct = passes.evaluate(
-            self.pixel_layer, self.layers, source, np.arange(count), self.values, self.deltas
+            self.pixel_layer, self.layers, self.sources[part], rows, self.values, self.deltas
         )
-        return float(loss) / count, int(correct) / count
+        return float(loss) / len(rows), int(correct) / len(rows)
 
     def parameters(self) -> Arrays:
         parameters: Arrays = {}
