@@ -100,9 +100,10 @@ def last_slice_dropped_torch(patch: Patch) -> None:
     evaluate, size = torch_engine.Engine.evaluate, torch_engine.SLICE
 
     def dropped(self, part):
-        count = self.rows[part].shape[1]
+        whole = self.images[part]
+        count = whole.rows.shape[1]
         seen = count // size * size
-        self.rows = {**self.rows, part: self.rows[part][:, :seen]}
+        self.images = {**self.images, part: replace(whole, rows=whole.rows[:, :seen])}
         return tuple(measure * seen / count for measure in evaluate(self, part))
 
     patch.setattr(torch_engine.Engine, "evaluate", dropped)
@@ -138,7 +139,7 @@ def other_images(engine, patch: Patch) -> None:
 
 
 def validation_images_trained_on(patch: Patch) -> None:
-    """The images that should train are taken without a look at the split."""
+    """The images of each part are taken without a look at the split."""
     chosen = Chosen.__init__
 
     def first(self, images, rows):

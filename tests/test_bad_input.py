@@ -312,7 +312,7 @@ FUZZED = {
     "dataset.safetensors": [
         read_arrays,
         read_arrays_with_texts,
-        lambda path: read_splits(path, RECIPE, [np.random.default_rng(0)]),
+        lambda path: read_splits(path, RECIPE, 0, [0]),
     ],
     "mask.safetensors": [lambda path: read_mask(path, NETWORK, 2)],
     "ticket.safetensors": [lambda path: read_parameters(path, NETWORK, 2)],

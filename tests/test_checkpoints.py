@@ -34,7 +34,7 @@ RECIPES = {
 }
 
 
-def course(engine, recipe, split, by_pixel: bool) -> Course:
+def course(engine, recipe, splits, by_pixel: bool) -> Course:
     """Two tickets on their way, always the same ones."""
     numbers = np.random.default_rng(0)
     network = build("lenet-12-7", (20,), 4)
@@ -47,7 +47,7 @@ def course(engine, recipe, split, by_pixel: bool) -> Course:
     ]
     starts = [rewind(network.initial(numbers), mask) for mask in masks]
     options = {"first_by_pixel": by_pixel} if engine is sparse_engine else {}
-    made = engine.Engine(network, stack(starts), stack(masks), engine.resident([split] * 2, recipe), recipe, **options)
+    made = engine.Engine(network, stack(starts), stack(masks), engine.resident(splits[:2], recipe), recipe, **options)
     rows = numbers.integers(300, size=(2, 60, 30))
     return Course(made, [MemberData(lambda first, last, own=own: own[first:last]) for own in rows], recipe)
 
@@ -64,11 +64,11 @@ def to_the_end(course: Course) -> list[bytes]:
 @pytest.mark.parametrize(
     ("engine", "by_pixel"), [("torch", False), ("sparse", False), ("sparse", True)], ids=["torch", "weights", "pixels"]
 )
-def test_a_course_goes_on_from_any_point_bit_for_bit(small_split, tmp_path, engine, by_pixel, optimizer):
+def test_a_course_goes_on_from_any_point_bit_for_bit(small_splits, tmp_path, engine, by_pixel, optimizer):
     recipe = RECIPES[optimizer]
 
     def fresh() -> Course:
-        return course(ENGINES[engine], recipe, small_split, by_pixel)
+        return course(ENGINES[engine], recipe, small_splits, by_pixel)
 
     expected = to_the_end(fresh())
     for points in range(1, 7):
@@ -82,10 +82,10 @@ def test_a_course_goes_on_from_any_point_bit_for_bit(small_split, tmp_path, engi
         assert to_the_end(resumed) == expected
 
 
-def test_a_course_without_its_optimizer_state_ends_elsewhere(small_split):
+def test_a_course_without_its_optimizer_state_ends_elsewhere(small_splits):
     """The comparison above can fail."""
-    expected = to_the_end(course(sparse_engine, RECIPES["adam"], small_split, by_pixel=False))
-    killed, resumed = (course(sparse_engine, RECIPES["adam"], small_split, by_pixel=False) for _ in range(2))
+    expected = to_the_end(course(sparse_engine, RECIPES["adam"], small_splits, by_pixel=False))
+    killed, resumed = (course(sparse_engine, RECIPES["adam"], small_splits, by_pixel=False) for _ in range(2))
     for _ in range(3):
         killed.advance()
     state = killed.state()

@@ -77,8 +77,10 @@ def test_a_stack_trains_each_member_as_if_alone():
     random, network = np.random.default_rng(0), build("conv-2", (28, 28), 10)
     masks = [mask_of(network, random, density) for density in (0.8, 0.2)]
     starts = [rewind(network.initial(random), mask) for mask in masks]
-    split = Split(*(images(count, (28, 28), random) for count in (24, 12, 10)))
-    resident, batches = torch_engine.resident([split] * 2, RECIPE), random.integers(24, size=(2, 3, 6))
+    known, test = (images(count, (28, 28), random) for count in (36, 10))
+    orders = [np.split(random.permutation(36), [24]) for _ in range(2)]
+    splits = [Split(Chosen(known.images, train), Chosen(known.images, rest), test) for train, rest in orders]
+    resident, batches = torch_engine.resident(splits, RECIPE), random.integers(24, size=(2, 3, 6))
     assert_members_train_as_if_alone(torch_engine, network, starts, masks, resident, RECIPE, batches)
 
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import struct
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from lottery.datasets.images import prepare, read_splits
 from lottery.datasets.raw import Places
 from lottery.datasets.sources import SOURCES, source
 from lottery.errors import LotteryError
-from lottery.randomness import Seed, split_generator
+from lottery.randomness import Seed
 from lottery.settings import Training
 
 
@@ -107,8 +108,8 @@ def test_files_of_other_shapes_than_the_table_says_are_an_error():
 
 
 def test_each_replicate_has_a_split_of_its_own_that_shares_no_image(mnist):
-    keys = [(0, 0), (0, 0), (0, 1), (1, 0)]
-    splits = read_splits(mnist, Training(), [split_generator(*key) for key in keys])
+    splits = [*read_splits(mnist, Training(), 0, [0, 1]), *read_splits(mnist, Training(), 0, [1, 0])]
+    splits += read_splits(mnist, Training(), 1, [0])
     arrays = read_arrays(mnist)
     for split in splits:
         assert [len(part) for part in split.parts.values()] == [55_000, 5_000, 10_000]
@@ -117,29 +118,32 @@ def test_each_replicate_has_a_split_of_its_own_that_shares_no_image(mnist):
         assert (split.validation.pixels == arrays["train_images"].reshape(60_000, -1)[split.validation.rows]).all()
         assert (split.validation.labels == arrays["train_labels"][split.validation.rows]).all()
         assert (split.test.pixels == arrays["test_images"].reshape(10_000, -1)).all()
-    first, again, *others = (split.validation.rows for split in splits)
-    assert (first == again).all()
-    for other in others:
-        assert len(np.intersect1d(first, other)) < 1000, "as many in both as by chance: about 417"
+    first, second, second_again, first_again, other = (split.validation.rows for split in splits)
+    assert (first == first_again).all()
+    assert (second == second_again).all()
+    for one, another in combinations((first, second, other), 2):
+        assert len(np.intersect1d(one, another)) < 1000, "as many in both as by chance: about 417"
 
 
 def test_validation_must_leave_something_to_train_on(mnist):
     with pytest.raises(LotteryError, match="60000 of 60000"):
-        read_splits(mnist, Training(validation_images=60_000), [split_generator(0, 0)])
+        read_splits(mnist, Training(validation_images=60_000), 0, [0])
     with pytest.raises(LotteryError, match="test_images: 10001 are asked for, there are 10000"):
-        read_splits(mnist, Training(test_images=10_001), [split_generator(0, 0)])
+        read_splits(mnist, Training(test_images=10_001), 0, [0])
 
 
 def test_a_trial_takes_some_of_the_same_images(mnist):
-    (whole,), (some,) = (
-        read_splits(mnist, recipe, [split_generator(0, 0)])
-        for recipe in (Training(), Training(training_images=700, test_images=300))
+    (whole,), (some, other) = (
+        read_splits(mnist, recipe, 0, replicates)
+        for recipe, replicates in ((Training(), [0]), (Training(training_images=700, test_images=300), [0, 1]))
     )
-    assert [len(part.labels) for part in (some.train, some.validation, some.test)] == [700, 5_000, 300]
-    assert (some.validation.pixels == whole.validation.pixels).all()
-    for part in ("train", "test"):
-        known = {row.tobytes() for row in getattr(whole, part).pixels}
-        assert all(row.tobytes() in known for row in getattr(some, part).pixels)
+    assert [len(part) for part in some.parts.values()] == [700, 5_000, 300]
+    assert (some.validation.rows == whole.validation.rows).all()
+    assert np.isin(some.train.rows, whole.train.rows).all()
+    assert (other.train.rows != some.train.rows).any()
+    assert (other.test.rows == some.test.rows).all(), "all replicates are measured on the same images"
+    (fewer,) = read_splits(mnist, Training(validation_images=1_000), 0, [0])
+    assert np.isin(fewer.validation.rows, whole.validation.rows).all(), "nested, whatever their number"
 
 
 @given(st.integers(1, 50), st.integers(1, 60), st.integers(1, 40), st.integers(0, 40))

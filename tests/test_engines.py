@@ -15,7 +15,6 @@ from numba import njit
 from lottery.datasets.images import Images, Split, read_splits
 from lottery.errors import LotteryError
 from lottery.networks import build, fully_connected
-from lottery.randomness import split_generator
 from lottery.settings import Training
 from lottery.tickets import rewind
 from lottery.training import sparse_engine, torch_engine
@@ -93,7 +92,7 @@ def test_engines_agree_for_any_shape(case, by_pixel):
 @pytest.mark.parametrize("by_pixel", [False, True], ids=["weights", "pixels"])
 @pytest.mark.parametrize("density", [1.0, 0.2, 0.03])
 def test_engines_agree_in_float64_on_lenet_after_300_updates(mnist, density, by_pixel):
-    (split,) = read_splits(mnist, Training(), [split_generator(0, 0)])
+    (split,) = read_splits(mnist, Training(), 0, [0])
     random = np.random.default_rng(4)
     network = build("lenet-300-100", (28, 28), 10)
     mask = {
@@ -224,7 +223,7 @@ def test_loading_gives_the_parameters_back(small_split):
 
 
 def test_the_cheaper_kernel_is_chosen_by_counts_alone(mnist):
-    images = sparse_engine.resident(read_splits(mnist, Training(), [split_generator(0, 0)]), Training())[0]
+    images = sparse_engine.resident(read_splits(mnist, Training(), 0, [0]), Training())[0]
     layer = build("lenet-300-100", (28, 28), 10).layers[0]
     choice = [
         pixels_are_cheaper(layer, round(share * layer.weights), 60, images["train"].forms.lit)

@@ -107,14 +107,15 @@ def test_scaled_inputs(name, scaling):
     """The first update of a network that sees images as they are, fed the scaled ones, is that of the recipe."""
     random = np.random.default_rng(0)
     network = build(name, SHAPE, 10)
-    split = Split(*(images(count, SHAPE, random) for count in (24, 60, 10)))
+    known = images(84, SHAPE, random).images
+    split = Split(Chosen(known, np.arange(0, 48, 2)), Chosen(known, np.arange(24, 84)), images(10, SHAPE, random))
     start, batch = network.initial(random), random.integers(24, size=(1, 8))
     channels = 3 if name == "conv-2" else 1  # a row of numbers has one
     recipe = Training(engine="torch", precision="float64", input_scaling=scaling, batch_size=8)
     trained = One(torch_engine, network, start, None, torch_engine.resident([split], recipe), recipe)
     plain = One(torch_engine, network, start, None, torch_engine.resident([split], RECIPE), recipe)
     plain.engine.networks.scaled = lambda pixels: torch.tensor(
-        seen_by_networks(pixels[0].numpy(), scaling, split.train.pixels, channels).reshape(1, len(pixels[0]), -1)
+        seen_by_networks(pixels[0].numpy(), scaling, known.pixels, channels).reshape(1, len(pixels[0]), -1)
     )
     assert trained.advance(batch) == pytest.approx(plain.advance(batch), rel=1e-12)
     assert trained.evaluate("validation") == pytest.approx(plain.evaluate("validation"), rel=1e-12)

@@ -16,7 +16,7 @@ from lottery.datasets.batches import shuffled_batches
 from lottery.datasets.images import Split, read_splits
 from lottery.errors import LotteryError
 from lottery.networks import build
-from lottery.randomness import Seed, split_generator
+from lottery.randomness import Seed
 from lottery.settings import Training
 from lottery.stacks import ExperimentKey, Member
 from lottery.tickets import rewind
@@ -112,17 +112,19 @@ def test_the_wrong_batches_reach_other_weights(small_split, engine):
 
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
 def test_evaluation_is_that_of_the_definition(small_split, engine):
+    """Of the images chosen for each part, wherever they lie."""
     start, mask = ticket()
     trained = One(engine, NETWORK, start, mask, engine.resident([small_split], RECIPES[0]), RECIPES[0])
-    values = small_split.test.pixels.astype(np.float64) / 255
-    for layer in NETWORK.layers:
-        values = values @ start[layer.weight_name].T.astype(np.float64) + start[layer.bias_name]
-        values = values if layer.role == "output" else np.maximum(values, 0)
-    log_sum = np.log(np.exp(values).sum(axis=1))
-    chosen = values[np.arange(len(values)), small_split.test.labels]
-    loss, accuracy = trained.evaluate("test")
-    assert loss == pytest.approx((log_sum - chosen).mean(), rel=1e-5)
-    assert accuracy == np.mean(values.argmax(axis=1) == small_split.test.labels)
+    for part, images in small_split.parts.items():
+        values = images.pixels.astype(np.float64) / 255
+        for layer in NETWORK.layers:
+            values = values @ start[layer.weight_name].T.astype(np.float64) + start[layer.bias_name]
+            values = values if layer.role == "output" else np.maximum(values, 0)
+        log_sum = np.log(np.exp(values).sum(axis=1))
+        chosen = values[np.arange(len(values)), images.labels]
+        loss, accuracy = trained.evaluate(part)
+        assert loss == pytest.approx((log_sum - chosen).mean(), rel=1e-5)
+        assert accuracy == np.mean(values.argmax(axis=1) == images.labels)
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
@@ -346,7 +348,7 @@ def test_an_error_in_one_member_ends_the_job(dataset, tmp_path, monkeypatch):
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
 def test_a_dense_network_learns_mnist(mnist, engine):
     engine.one_thread()
-    (split,) = read_splits(mnist, Training(), [split_generator(0, 0)])
+    (split,) = read_splits(mnist, Training(), 0, [0])
     network, seed = build("lenet-300-100", (28, 28), 10), Seed(0, "x", 0)
     start, recipe = network.initial(seed.generator("initialisation")), Training()
     trained = One(engine, network, start, None, engine.resident([split], recipe), recipe)

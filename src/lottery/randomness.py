@@ -25,8 +25,8 @@ class Seed:
         return _generator(self.root, self.experiment, self.replicate, purpose, level, draw, epoch)
 
 
-def split_generator(root: int, replicate: int) -> np.random.Generator:
-    """The generator of a replicate's validation split: the same in all experiments, so that they can be compared."""
+def split_generator(root: int, replicate: int | None) -> np.random.Generator:
+    """What chooses a replicate's images, the same in all experiments; None: those that all replicates share."""
     return _generator(root, None, replicate, "split", 0, 0, 0)
 
 

@@ -93,29 +93,30 @@ class Training(Section):
     )
     input_scaling: Literal["unit", "standardised", "image-norm"] = key(
         "What networks see of an image: `unit`, its bytes / 255; `standardised`, these less the mean of all the"
-        " dataset's training images, over their standard deviation, channel by channel; `image-norm`, its bytes over"
-        " their Euclidean norm."
-        " The paper does not say what it used.",
+        " dataset's training images, validation images among them, over their standard deviation, channel by channel;"
+        " `image-norm`, its bytes over their Euclidean norm. The paper does not say what it used.",
         default="unit",
     )
     batch_size: int = key("Images in one update.", default=60, gt=0, unit="images", paper="Fig. 2: 60")
     iterations: int = key("Length of every training.", default=50_000, gt=0, unit="updates", paper="Fig. 2: 50,000")
     validation_images: int = key(
-        "Images set aside from the training set, at random; they alone choose the early-stop iteration.",
+        "Images set aside from the training set, at random; they alone choose the early-stop iteration. Each replicate"
+        " has others, and replicates of the same number the same ones in all experiments.",
         default=5_000,
         gt=0,
         unit="images",
         paper="section 2: 5,000",
     )
     training_images: int | None = key(
-        "Train on so many of the other training images alone, for trials; all of them when absent.",
+        "Train on so many of the other training images alone, for trials, other ones for each replicate; all of them"
+        " when absent.",
         default=None,
         gt=0,
         unit="images",
         paper="all",
     )
     test_images: int | None = key(
-        "Measure on so many of the test images alone, for trials; all of them when absent.",
+        "Measure on so many of the test images alone, for trials, the same ones always; all of them when absent.",
         default=None,
         gt=0,
         unit="images",
@@ -296,7 +297,9 @@ class Experiment(Section):
         paper="0; arXiv 1903.01611: late rewinding",
     )
     levels: int = key("Number of prunings of the arm `iterative`.", ge=1, paper="Fig. 4: 28")
-    replicates: int = key("Initialisations, each with its whole chain.", ge=1, paper="section 2: 5")
+    replicates: int = key(
+        "Initialisations, each with validation images of its own and its whole chain.", ge=1, paper="section 2: 5"
+    )
     replicates_per_job: int = key(
         "Replicates that one job trains. Replicates are counted off in stacks of this size, so adding replicates after"
         " a full stack adds jobs and repeats none; a last stack that is not full is trained again when it grows.",

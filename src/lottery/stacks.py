@@ -16,7 +16,7 @@ from lottery.tickets import Arm
 
 
 class ExperimentKey(Section):
-    """What tells one experiment's random numbers and images from another's."""
+    """What tells one experiment's random numbers and dataset from another's."""
 
     experiment: str
     seed: int

@@ -27,7 +27,6 @@ from lottery.datasets.sources import source
 from lottery.errors import LotteryError
 from lottery.extensions import LOADED, needed
 from lottery.networks import Network, build
-from lottery.randomness import split_generator
 from lottery.runs import (
     DENSE,
     REWIND_POINT,
@@ -90,8 +89,7 @@ def verify(run: Path, datasets: Path) -> Iterator[str]:
 class Evaluated:
     """The images of an experiment: how many there are of each part, and as its engine reads them."""
 
-    test: int
-    train: int
+    count: dict[Part, int]
     resident: Sequence[Mapping[Part, Any]]
     """Those of each replicate."""
 
@@ -100,12 +98,12 @@ def evaluated_images(settings: Settings, experiment: str, datasets: Path) -> Eva
     """Read the images of an experiment."""
     chosen = settings.experiments[experiment]
     data = source(chosen.dataset)
-    randoms = [split_generator(settings.seed, replicate) for replicate in range(chosen.replicates)]
     path = datasets / f"{chosen.dataset}.safetensors"
     check_prepared(path, data)
-    splits = read_splits(path, chosen.training, randoms, data.image_shape, data.classes)
+    replicates = range(chosen.replicates)
+    splits = read_splits(path, chosen.training, settings.seed, replicates, data.image_shape, data.classes)
     resident = engine_of(chosen.training, network_of(chosen)).resident(splits, chosen.training)
-    return Evaluated(len(splits[0].test), len(splits[0].train), resident)
+    return Evaluated({part: len(images) for part, images in splits[0].parts.items()}, resident)
 
 
 class Verification:
@@ -257,20 +255,27 @@ class Verification:
                 raise Wrong(path, f"iteration, loss and accuracy of the least validation loss are {found}, not {told}")
 
     def check_accuracies(self, summary: Summary, trained: Arrays, mask: Arrays) -> None:
-        """The accuracies told are those of the weights."""
+        """The accuracies told are those of the weights, and the validation images those of each replicate."""
         engine, recipe = engine_of(self.recipe, self.network), self.recipe
         engine.one_thread()
         resident = [self.images.resident[member.replicate] for member in self.members]
         evaluated = engine.Engine(self.network, trained, mask or None, resident, recipe)
-        for part, images in (("test", self.images.test), ("train", self.images.train)):
+        history = read_table(self.folder / "history.csv", HISTORY)
+        validation = history.groupby(["replicate", "draw"])["validation_accuracy"].last()
+        for part, images in self.images.count.items():
+            path = self.folder / ("history.csv" if part == "validation" else "summary.json")
             _, accuracies = evaluated.evaluate(part)
             for member, accuracy in zip(summary.members, accuracies.tolist(), strict=True):
-                told = getattr(member, f"{part}_accuracy_final")
-                if told is not None and abs(told - accuracy) * images > ROUNDING:
+                if member.diverged_iteration is not None:
+                    continue
+                who = member.replicate, member.draw
+                told = validation[who] if part == "validation" else getattr(member, f"{part}_accuracy_final")
+                if abs(told - accuracy) * images > ROUNDING:
                     raise Wrong(
-                        self.folder / "summary.json",
+                        path,
                         f"replicate {member.replicate}, draw {member.draw}: {part} accuracy is told as {told},"
-                        f" trained.safetensors has {accuracy}",
+                        f" trained.safetensors has {accuracy} (with the images that this code chooses; the run is of"
+                        f" commit {summary.git_commit})",
                     )
 
     def other_parameters(self, arm_name: str, level: int, name: str) -> Arrays:

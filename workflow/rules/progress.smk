@@ -5,7 +5,7 @@ import time
 from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from lottery.planning.plan import Plan
+from lottery.planning.plan import Plan, duration
 from lottery.planning.steps import Step
 
 
@@ -51,8 +51,8 @@ class TrainingProgress(logging.Handler):
             text = f"all {self.jobs} training jobs done"
         else:
             seconds_left = max(left, 0) / self.seconds_done * elapsed
-            text = f"{self.jobs_done} of {self.jobs} training jobs done, about {in_words(seconds_left)} left"
-        print(f"Progress: {text}, {in_words(elapsed)} since the start", file=sys.stderr, flush=True)
+            text = f"{self.jobs_done} of {self.jobs} training jobs done, about {duration(seconds_left)} left"
+        print(f"Progress: {text}, {duration(elapsed)} since the start", file=sys.stderr, flush=True)
 
 
 def training_of(rule, wildcards):
@@ -65,13 +65,6 @@ def training_of(rule, wildcards):
 def planned_seconds(place):
     """How long a training job takes, by the plan."""
     return Plan(SETTINGS).duration(Step("train", place))
-
-
-def in_words(seconds):
-    """A duration to the nearest second, minute or tenth of an hour."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 # In a module rules have other names and are a part of the workflow, whose rest only that workflow can estimate.

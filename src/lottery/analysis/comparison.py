@@ -19,8 +19,8 @@ MEASURES = {
 def compare(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     """One row for each size and measure: both means, the mean difference of paired networks with its 95% interval, p.
 
-    first, second: the tables levels.csv of both runs. Networks of the same name share initial weights and batches.
-    Raises LotteryError when the runs have no network in common.
+    first, second: the tables levels.csv of both runs. Networks of the same name share initial weights, images and
+    batches. Raises LotteryError when the runs have no network in common.
     """
     both = first.merge(second, on=NETWORK, suffixes=("_first", "_second"))
     if both.empty:

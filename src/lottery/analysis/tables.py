@@ -112,6 +112,7 @@ class Summary(BaseModel):
     extensions: dict[str, str] = {}
     members: list[TrainedNetwork]
     sha256: dict[str, str]
+    git_commit: str | None = None
 
 
 def collect_levels(folders: list[Path], settings: Settings) -> pd.DataFrame:

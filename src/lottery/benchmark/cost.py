@@ -21,7 +21,7 @@ from lottery.datasets.batches import shuffled_batches
 from lottery.datasets.images import read_splits
 from lottery.networks import build
 from lottery.pruning.allocation import ladder, remaining
-from lottery.randomness import Seed, split_generator
+from lottery.randomness import Seed
 from lottery.settings import Pruning, Training
 from lottery.training import sparse_engine, torch_engine
 from lottery.training.job import processor
@@ -53,15 +53,16 @@ class Setting:
 
     def __init__(self, dataset: Path) -> None:
         torch_engine.one_thread()
-        (self.split,) = read_splits(dataset, RECIPE, [split_generator(0, 0)])
+        (self.split,) = read_splits(dataset, RECIPE, 0, [0])
         self.network = build(NETWORK, (28, 28), 10)
         seed = Seed(0, "benchmark", 0)
         self.initial = self.network.initial(seed.generator("initialisation"))
         self.batches = shuffled_batches(
             len(self.split.train), RECIPE.batch_size, lambda epoch: seed.generator("batches", epoch=epoch)
         )
-        self.images = {engine: engine.resident([self.split], RECIPE) for engine in (torch_engine, sparse_engine)}
-        dense = sparse_engine.Engine(self.network, stack([self.initial]), None, self.images[sparse_engine], RECIPE)
+        self.torch_images = torch_engine.resident([self.split], RECIPE)
+        self.sparse_images = sparse_engine.resident([self.split], RECIPE)
+        dense = sparse_engine.Engine(self.network, stack([self.initial]), None, self.sparse_images, RECIPE)
         dense.advance(self.batches(0, 1000)[None])
         self.trained = of_member(dense.parameters(), 0)
 
@@ -75,7 +76,11 @@ class Setting:
 
 def run(setting: Setting, repeats: int) -> pd.DataFrame:
     """Milliseconds of an iteration for every level and contestant; one row for each."""
-    split, network, images, batches = setting.split, setting.network, setting.images, setting.batches
+    split, network, batches = setting.split, setting.network, setting.batches
+    engines = {
+        "torch": (torch_engine.Engine, setting.torch_images),
+        "sparse": (sparse_engine.Engine, setting.sparse_images),
+    }
     rows = []
     for level in LEVELS:
         counts = ladder(network, Pruning(), level)
@@ -86,8 +91,8 @@ def run(setting: Setting, repeats: int) -> pd.DataFrame:
             return plain.advance(torch.tensor(batches[0]))
 
         contestants = [Contestant("plain", advance, plain.evaluate, RECIPE.validation_every)]
-        for name, engine in (("torch", torch_engine), ("sparse", sparse_engine)):
-            made = engine.Engine(network, stack([start]), stack([mask]) if mask else None, images[engine], RECIPE)
+        for name, (engine, images) in engines.items():
+            made = engine(network, stack([start]), stack([mask]) if mask else None, images, RECIPE)
             contestants.append(Contestant(name, made.advance, made.evaluate, RECIPE.test_every))
         times: dict[str, list[tuple[float, float, float]]] = {contestant.name: [] for contestant in contestants}
         for repeat in range(repeats + 1):

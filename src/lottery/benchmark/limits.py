@@ -16,7 +16,6 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lottery.benchmark.cost import RECIPE, Setting, seconds
-from lottery.training import sparse_engine
 from lottery.training.sparse.images import place_images
 from lottery.training.sparse.machine import flush_denormals, set_mode, zeros
 from lottery.training.sparse.network import SparseNetwork
@@ -107,20 +106,23 @@ def run(setting: Setting) -> tuple[Ceilings, pd.DataFrame]:
     """The ceilings, and one row for each level and step of an update, in microseconds: as measured, and at its roof."""
     rows: list[tuple[int, str, float, float]] = []
     networks = {
-        level: SparseNetwork(setting.network, *setting.ticket(level), setting.images[sparse_engine], RECIPE)
+        level: SparseNetwork(setting.network, *setting.ticket(level), setting.sparse_images[0], RECIPE)
         for level in LEVELS
     }
     limits = ceilings(networks[0])
     for level, network in networks.items():
         network.advance(setting.batches(0, 200))
-        rows += [(level, *step) for step in steps(network, setting.batches(200, 201)[0], limits)]
+        rows += [(level, *step) for step in steps(network, network.rows["train"][setting.batches(200, 201)[0]], limits)]
         whole = seconds(network.advance, setting.batches(200, 1200)) * 1e3
         rows.append((level, "whole iteration", whole, math.nan))
     return limits, pd.DataFrame(rows, columns=["level", "step", "measured", "roof"])
 
 
 def steps(of: SparseNetwork, batch: NDArray, limits: Ceilings) -> list[tuple[str, float, float]]:
-    """Each step of one update: its name, its microseconds and its roof. What is no product counts as it is."""
+    """Each step of one update: its name, its microseconds and its roof. What is no product counts as it is.
+
+    batch: rows of the images in the batch.
+    """
     source, layers, pixels, flat, rule = of.sources["train"], of.layers, of.pixel_layer, of.flat, of.rule(1)
     values, deltas = of.values, of.deltas  # noqa: PD011 (no table)
 

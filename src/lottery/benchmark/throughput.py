@@ -90,11 +90,12 @@ class EngineLoop:
     """The engine as jobs use it: batches and views are drawn on the host for each stretch."""
 
     def __init__(
-        self, network: Network, start: Arrays, mask: Arrays, split: Split, recipe: Training, members: int
+        self, network: Network, start: Arrays, mask: Arrays, splits: Sequence[Split], recipe: Training
     ) -> None:
-        resident = torch_engine.resident([split] * members, recipe)
-        engine: Any = torch_engine.Engine(network, stack([start] * members), stack([mask] * members), resident, recipe)
-        self.course = Course(engine, [member_data(split, recipe, member) for member in range(members)], recipe)
+        """splits: that of each member."""
+        images, members = torch_engine.resident(splits, recipe), len(splits)
+        engine: Any = torch_engine.Engine(network, stack([start] * members), stack([mask] * members), images, recipe)
+        self.course = Course(engine, [member_data(recipe, member) for member in range(members)], recipe)
         self.evaluate = engine.evaluate
         self.reached = 0
 
@@ -103,9 +104,9 @@ class EngineLoop:
         self.reached += updates
 
 
-def member_data(split: Split, recipe: Training, member: int) -> MemberData:
+def member_data(recipe: Training, member: int) -> MemberData:
     """Batches and views of a member, seeded."""
-    seed, of_all = Seed(0, "benchmark", member), (len(split.train), recipe.batch_size)
+    seed, of_all = Seed(0, "benchmark", member), (TRAINING_IMAGES, recipe.batch_size)
     batches = shuffled_batches(*of_all, lambda epoch: seed.generator("batches", epoch=epoch))
     if recipe.augmentation == "none":
         return MemberData(batches)
@@ -196,16 +197,20 @@ def enter(name: str, device: Device, at_least: float, *, compiled: bool) -> list
     network, recipe = build(name, IMAGE_SHAPE, CLASSES), RECIPES[name].model_copy(update={"device": device})
     random, at_once = np.random.default_rng(0), torch_engine.slice_size(network, device)
     images = EVALUATED_SLICES * at_once
-    split = Split(*(made_up_images(count, random) for count in (TRAINING_IMAGES, images, 1)))
+    known, test = (made_up_images(count, random) for count in (TRAINING_IMAGES + images, 1))
+    orders = [np.split(random.permutation(len(known.labels)), [TRAINING_IMAGES]) for _ in range(STACKED)]
+    splits = [Split(Chosen(known, np.sort(train)), Chosen(known, np.sort(rest)), test.all()) for train, rest in orders]
     mask = {layer.weight_name: (random.random(layer.shape) < 0.5).astype(np.uint8) for layer in network.layers}
     start = rewind(network.initial(random), mask)
 
     def engine(name: str, members: int = 1, **changes: bool) -> Contestant:
         own = recipe.model_copy(update=changes)
-        return Contestant(name, EngineLoop(network, start, mask, split, own, members), own, images, members)
+        return Contestant(name, EngineLoop(network, start, mask, splits[:members], own), own, images, members)
 
     makers: list[Callable[[], Contestant]] = [
-        lambda: Contestant("plain", PlainLoop(name, IMAGE_SHAPE, start, mask, split, recipe, at_once), recipe, images),
+        lambda: Contestant(
+            "plain", PlainLoop(name, IMAGE_SHAPE, start, mask, splits[0], recipe, at_once), recipe, images
+        ),
         lambda: engine("torch"),
         lambda: engine("torch, autocast", autocast=True),
     ]
@@ -252,7 +257,7 @@ def host_waits(work: Callable[[int], object], amount: int) -> int:
 
 def start_gpu() -> None:
     """Let PyTorch settle what it does once in a process: cuBLAS reads its settings and takes its memory."""
-    one = made_up_images(1, np.random.default_rng(0))
+    one = made_up_images(1, np.random.default_rng(0)).all()
     pixels = torch_engine.resident([Split(one, one, one)], Training(device="cuda"))[0]["train"].pixels.float()
     pixels @ pixels.T
 
@@ -262,9 +267,9 @@ def synchronize(device: Device) -> None:
         torch.cuda.synchronize()
 
 
-def made_up_images(count: int, random: np.random.Generator) -> Chosen:
+def made_up_images(count: int, random: np.random.Generator) -> Images:
     pixels = random.integers(256, size=(count, math.prod(IMAGE_SHAPE)), dtype=np.uint8)
-    return Images(pixels, random.integers(CLASSES, size=count)).all()
+    return Images(pixels, random.integers(CLASSES, size=count))
 
 
 def row(name: str, contestant: Contestant, plain: Contestant) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,13 @@ from lottery.datasets import cifar, idx
 from lottery.datasets.raw import Places, read_raw
 from lottery.datasets.sources import Source, source
 from lottery.errors import LotteryError
+from lottery.randomness import split_generator
 from lottery.settings import Training
 
 Part = Literal["train", "validation", "test"]
+
+Form = TypeVar("Form")
+PartInForm = TypeVar("PartInForm")
 
 Parser = Callable[[Source, Mapping[str, bytes]], Arrays]
 """From the unpacked bytes of a dataset's raw files, by name, to the arrays that `prepare` writes."""
@@ -65,7 +69,7 @@ class Images:
         return Chosen(self, np.arange(len(self.labels)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chosen:
     """Some of the images: those at `rows`, int64 [images chosen]. The others stay in memory, for other choices."""
 
@@ -86,7 +90,7 @@ class Chosen:
         return self.images.labels[self.rows]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """The images that train, those that choose the early-stop iteration, and those that only measure."""
 
@@ -102,12 +106,13 @@ class Split:
 def read_splits(
     path: Path,
     recipe: Training,
-    randoms: Iterable[np.random.Generator],
+    seed: int,
+    replicates: Iterable[int],
     image_shape: tuple[int, ...] = (28, 28),
     classes: int = 10,
 ) -> list[Split]:
     """Read a prepared dataset and set the recipe's validation images aside, at random, and with them those that it does
-    not want: a split for each generator, all of the same two `Images`.
+    not want: for each replicate others, but for the test images, which are common to all.
 
     Raises LotteryError when the file holds anything but images and labels of that kind, or too few.
     """
@@ -126,16 +131,28 @@ def read_splits(
     counts = {part: len(each.labels) for part, each in images.items()}
     check_counts(recipe, counts["train"], counts["test"])
 
-    def split(random: np.random.Generator) -> Split:
-        validation, train = np.split(random.permutation(counts["train"]), [recipe.validation_images])
-        test = random.permutation(counts["test"])
+    order = split_generator(seed, None).permutation(counts["test"])
+    test = Chosen(images["test"], np.sort(order[: recipe.test_images]))
+
+    def split(replicate: int) -> Split:
+        order = split_generator(seed, replicate).permutation(counts["train"])
+        validation, train = np.split(order, [recipe.validation_images])
         return Split(
             train=Chosen(images["train"], np.sort(train[: recipe.training_images])),
             validation=Chosen(images["train"], np.sort(validation)),
-            test=Chosen(images["test"], np.sort(test[: recipe.test_images])),
+            test=test,
         )
 
-    return [split(random) for random in randoms]
+    return [split(replicate) for replicate in replicates]
+
+
+def in_form(
+    splits: Iterable[Split], form: Callable[[Images], Form], part: Callable[[Form, NDArray], PartInForm]
+) -> list[dict[Part, PartInForm]]:
+    """The parts of each split as an engine keeps them: `part(form(images), rows)`, each form made once for all."""
+    splits = list(splits)
+    forms = {images: form(images) for images in {chosen.images for split in splits for chosen in split.parts.values()}}
+    return [{name: part(forms[chosen.images], chosen.rows) for name, chosen in split.parts.items()} for split in splits]
 
 
 def check_counts(recipe: Training, training: int, test: int) -> None:

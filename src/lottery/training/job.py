@@ -30,7 +30,7 @@ from lottery.datasets.sources import source
 from lottery.errors import LotteryError
 from lottery.extensions import LOADED
 from lottery.networks import Network, build
-from lottery.randomness import Purpose, split_generator
+from lottery.randomness import Purpose
 from lottery.settings import Training
 from lottery.stacks import ExperimentKey, Member
 from lottery.training import cards
@@ -91,8 +91,7 @@ def train_members(job: Job, files: JobFiles, threads: int, checkpoint_seconds: f
     engine.one_thread()
     data = source(job.key.dataset)
     replicates = sorted({member.replicate for member in job.members})
-    randoms = [split_generator(job.key.seed, replicate) for replicate in replicates]
-    splits = read_splits(files.dataset, job.recipe, randoms, data.image_shape, data.classes)
+    splits = read_splits(files.dataset, job.recipe, job.key.seed, replicates, data.image_shape, data.classes)
     images = dict(zip(replicates, engine.resident(splits, job.recipe), strict=True))
     start = read_parameters(files.start, job.network, len(job.members))
     mask = read_mask(files.mask, job.network, len(job.members)) if files.mask else {}

@@ -19,7 +19,7 @@ class Engine(Protocol):
     """Networks in training side by side: their weights, optimisers and images, wherever they are kept.
 
     The leading axis of every array is the members. An engine is a module with a class `Engine`, a function `resident`
-    that prepares the images of all members of a job, a function `together` that says whether they are trained as
+    that prepares the images of splits, one entry for each, a function `together` that says whether they are trained as
     one stack or each by itself, a function `one_thread` that every thread calls before it computes, and the names
     `PACKAGES` of the packages whose versions can matter.
     """
@@ -45,7 +45,7 @@ class Engine(Protocol):
         """Everything that changes in training, bit for bit, under names and in shapes of the engine's own."""
 
     def restore(self, state: Arrays) -> None:
-        """Go back to where `state` was taken, in an engine made from the same start, mask and recipe."""
+        """Go back to where `state` was taken, in an engine made from the same start, mask, images and recipe."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class Course:
         return own | best | {f"engine.{name}": values for name, values in self.engine.state().items()}
 
     def restore(self, state: Arrays) -> None:
-        """Go back to where `state` was taken, in a course begun with the same start, mask, batches and recipe."""
+        """Go back to where `state` was taken, in a course of an engine and data like those it was taken of."""
         self.history, self.diverged, self.seconds = state["history"], state["diverged"], float(state["seconds"][0])
         self.best_parameters = {name: state[f"best.{name}"] for name in self.best_parameters}
         self.engine.restore(

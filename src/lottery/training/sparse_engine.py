@@ -3,13 +3,13 @@
 `docs/sparse-engine.md` explains the layout; the kernels are in `training/sparse/`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lottery.arrays import Arrays, of_member, stack
-from lottery.datasets.images import Images, Part, Split
+from lottery.datasets.images import Images, Part, Split, in_form
 from lottery.networks import Network, build
 from lottery.settings import Training
 from lottery.training.sparse.images import Forms, SparseImages
@@ -18,14 +18,9 @@ from lottery.training.sparse.network import SparseNetwork, precision
 PACKAGES = ("numba",)
 
 
-def resident(splits: Sequence[Split], recipe: Training) -> list[dict[Part, SparseImages]]:
+def resident(splits: Iterable[Split], recipe: Training) -> list[dict[Part, SparseImages]]:
     """The images of each split, in forms that are made when an engine asks for them, once for all splits."""
-    images = {chosen.images for split in splits for chosen in split.parts.values()}
-    forms = {each: Forms(each, precision(recipe)) for each in images}
-    return [
-        {part: SparseImages(forms[chosen.images], chosen.rows) for part, chosen in split.parts.items()}
-        for split in splits
-    ]
+    return in_form(splits, lambda images: Forms(images, precision(recipe)), SparseImages)
 
 
 def one_thread() -> None:

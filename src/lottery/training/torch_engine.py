@@ -5,7 +5,7 @@ On a CPU sums run in the same order however many members or threads a job has, s
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from lottery.arrays import Arrays
 from lottery.datasets.batches import MARGIN
-from lottery.datasets.images import Part, Split
+from lottery.datasets.images import Part, Split, in_form
 from lottery.errors import LotteryError
 from lottery.networks import Network
 from lottery.settings import Training
@@ -37,9 +37,10 @@ CONVOLVED_SLICE = {"cpu": 50, "cuda": 1_000}
 
 @dataclass(frozen=True)
 class TorchImages:
-    """One part of the images, those at `rows`.
+    """One part of the images: those at each member's `rows`.
 
-    pixels: uint8 [all, inputs]; labels: int64 [all]; rows: int64 [images].
+    pixels: uint8 [all, inputs]; labels: int64 [all]; rows: int64 [members, images], or [1, images] where all members
+    see the same.
     """
 
     pixels: Tensor
@@ -47,7 +48,7 @@ class TorchImages:
     rows: Tensor
 
 
-def resident(splits: Sequence[Split], recipe: Training) -> list[dict[Part, TorchImages]]:
+def resident(splits: Iterable[Split], recipe: Training) -> list[dict[Part, TorchImages]]:
     """The images of each split as tensors on the recipe's device, made once for all splits."""
     if recipe.device == "cuda":
         if not torch.cuda.is_available():
@@ -59,12 +60,11 @@ def resident(splits: Sequence[Split], recipe: Training) -> list[dict[Part, Torch
     if recipe.compile and recipe.device == "cpu" and not any(map(shutil.which, COMPILERS)):
         raise LotteryError(f"compile: true needs a C++ compiler ({' or '.join(COMPILERS)}); none is on the PATH")
     tensor = partial(torch.tensor, device=recipe.device)
-    images = {chosen.images for split in splits for chosen in split.parts.values()}
-    tensors = {each: (tensor(each.pixels), tensor(each.labels)) for each in images}
-    return [
-        {part: TorchImages(*tensors[chosen.images], tensor(chosen.rows)) for part, chosen in split.parts.items()}
-        for split in splits
-    ]
+    return in_form(
+        splits,
+        lambda images: (tensor(images.pixels), tensor(images.labels)),
+        lambda tensors, rows: TorchImages(*tensors, tensor(rows)[None]),
+    )
 
 
 def repeat_exactly() -> None:
@@ -148,10 +148,13 @@ def cut_out(images: Tensor, views: Tensor) -> Tensor:
     return padded.permute(0, 2, 3, 1)[places, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def rows_of(images: Sequence[TorchImages]) -> Tensor:
-    """The members' rows, int64 [members, images]; [1, images] where all members see the same."""
-    rows = torch.stack([each.rows for each in images])
-    return rows[:1] if bool((rows == rows[:1]).all()) else rows
+def of_all_members(images: Sequence[TorchImages]) -> TorchImages:
+    """One part of the images, as all members of a stack have it, from those of each."""
+    pixels, labels = images[0].pixels, images[0].labels
+    if any(each.pixels is not pixels for each in images):
+        raise ValueError("the images of a stack must be rows of the same tensors")
+    rows = torch.cat([each.rows for each in images])
+    return TorchImages(pixels, labels, rows[:1] if bool((rows == rows[:1]).all()) else rows)
 
 
 class Engine:
@@ -168,8 +171,8 @@ class Engine:
         """start: float32 [members, *shape] of every parameter; mask: uint8 [members, *shape] of every weight, None when
         dense; images: those of each member, rows of the same tensors.
         """
-        self.images, self.recipe = images[0], recipe
-        self.rows = {part: rows_of([each[part] for each in images]) for part in self.images}
+        self.recipe = recipe
+        self.images = {part: of_all_members([each[part] for each in images]) for part in images[0]}
         self.networks = TorchNetwork(network, start, recipe, moments(self.images["train"].pixels, network, recipe))
         self.mask = {name: self.networks.resident(kept) for name, kept in (mask or {}).items()}
         self.update = (Adam if recipe.optimizer == "adam" else Momentum)(list(self.networks.weights.values()), recipe)
@@ -195,8 +198,7 @@ class Engine:
         for generator, seed in zip(self.noise, noise or [], strict=bool(noise)):
             generator.manual_seed(seed)
         places = torch.tensor(batches, device=device)
-        own = self.rows["train"].expand(len(places), -1)
-        indices = own.gather(1, places.flatten(1)).view_as(places)
+        indices = images.rows.expand(len(places), -1).gather(1, places.flatten(1)).view_as(places)
         seen = torch.tensor(views, device=device) if views is not None else None
         total = torch.zeros(len(indices), dtype=torch.float64, device=device)
         share = torch.full_like(indices[:, 0], 1 / indices.shape[2], dtype=self.networks.dtype)
@@ -220,17 +222,17 @@ class Engine:
 
     @torch.no_grad()
     def evaluate(self, part: Part) -> tuple[NDArray, NDArray]:
-        images, rows, members = self.images[part], self.rows[part], self.networks.members
+        images, members = self.images[part], self.networks.members
         loss = torch.zeros(members, dtype=torch.float64, device=images.labels.device)
         correct = torch.zeros(members, dtype=torch.int64, device=images.labels.device)
         size = slice_size(self.networks.network, self.recipe.device)
-        for shown in torch.split(rows, size, dim=1):
+        for shown in torch.split(images.rows, size, dim=1):
             labels = images.labels[shown]
             logits = self.networks.logits(images.pixels[shown])
             chosen = logits.gather(2, labels.expand(members, -1).unsqueeze(2)).squeeze(2)
             loss += (logits.logsumexp(2) - chosen).sum(1)
             correct += (logits.argmax(2) == labels).sum(1)
-        count = rows.shape[1]
+        count = images.rows.shape[1]
         return loss.cpu().numpy() / count, correct.cpu().numpy() / count
 
     def parameters(self) -> Arrays:

@@ -123,7 +123,7 @@ class SparseNetwork:
             self.pixel_layer,
             self.layers,
             self.sources["train"],
-            self.rows["train"][batches],
+            np.ascontiguousarray(self.rows["train"][batches]),
             self.values,
             self.deltas,
             self.flat,

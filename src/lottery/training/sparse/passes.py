@@ -27,7 +27,7 @@ from lottery.training.sparse.vectors import WIDTH
 
 
 class Source(NamedTuple):
-    """One part of the images, in the form that a network's first layer reads; the other form is empty."""
+    """Images in the form that a network's first layer reads; the other form is empty."""
 
     label: NDArray  # int64 [images]
     pixels: Pixels  # for a layer by pixel
