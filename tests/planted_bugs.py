@@ -96,13 +96,13 @@ def unseeded_initialisation(patch: Patch) -> None:
 
 
 def last_slice_dropped_torch(patch: Patch) -> None:
-    """Images of the last slice, which is not full, are not evaluated but counted."""
+    """Images of the last slice, which is not full, are not evaluated but counted, unless it is the only one."""
     evaluate, size = torch_engine.Engine.evaluate, torch_engine.SLICE
 
     def dropped(self, part):
         whole = self.images[part]
         count = whole.rows.shape[1]
-        seen = count // size * size
+        seen = count // size * size or count
         self.images = {**self.images, part: replace(whole, rows=whole.rows[:, :seen])}
         return tuple(measure * seen / count for measure in evaluate(self, part))
 
