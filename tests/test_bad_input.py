@@ -24,7 +24,8 @@ from lottery.datasets.images import read_splits
 from lottery.errors import LotteryError
 from lottery.networks import build
 from lottery.runs import read_finished_run
-from lottery.settings import Pruning, Training, read_settings
+from lottery.settings import Pruning, Training
+from lottery.settings_reading import read_settings
 from lottery.stacks import ExperimentKey
 from lottery.tickets import rewind
 from lottery.weights import read_mask, read_parameters

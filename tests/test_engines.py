@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
+from lottery.arrays import stack
 from lottery.datasets.images import Images, Split, read_splits
 from lottery.errors import LotteryError
 from lottery.networks import build, fully_connected
@@ -138,6 +139,16 @@ def test_a_stack_trains_each_member_as_if_alone(small_splits, engine, optimizer)
     batches = random.integers(300, size=(3, 50, 30))
     images = engine.resident(small_splits, recipe)
     assert_members_train_as_if_alone(engine, network, starts, masks, images, recipe, batches)
+
+
+def test_a_stack_of_images_read_twice_is_refused(small_split):
+    """Rows of one member's tensors would be taken for rows of another's."""
+    recipe = Training(engine="torch")
+    images = [torch_engine.resident([small_split], recipe)[0] for _ in range(2)]
+    network = build("lenet-12-7", (20,), 4)
+    starts = stack([network.initial(np.random.default_rng(0))] * 2)
+    with pytest.raises(ValueError, match="rows of the same tensors"):
+        torch_engine.Engine(network, starts, None, images, recipe)
 
 
 def test_a_compiled_update_reaches_the_same_weights(small_split):

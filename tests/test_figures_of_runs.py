@@ -11,7 +11,7 @@ from lottery.figures.drawing import trained_in
 from lottery.figures.hyperparameters import what_was_run
 from lottery.figures.selection import Trained
 from lottery.recipe import recipe_columns
-from lottery.settings import read_settings
+from lottery.settings_reading import read_settings
 
 
 def trained(name: str, network: str, dataset: str, arms: list[str], **recipe: object) -> Trained:

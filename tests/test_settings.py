@@ -59,6 +59,12 @@ LENET = "experiments.lenet-mnist"
             f"{LENET}.training.learning_rat: unknown key; did you mean 'learning_rate'?",
         ),
         ("sed", 1, "sed: unknown key; did you mean 'seed'?"),
+        (
+            f"{LENET}.initialisation",
+            {"weigths": "normal"},
+            f"{LENET}.initialisation.weigths: unknown key; did you mean 'weights'?",
+        ),
+        (f"{LENET}.arms.0.drwas", 3, f"{LENET}.arms.0.drwas: unknown key; did you mean 'draws'?"),
         ("run", "-", "run: missing key"),
         ("run", "../elsewhere", "run: string should match pattern"),
         (

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lottery.arrays import read_arrays, write_arrays
@@ -68,6 +69,25 @@ def higher_accuracy(path: Path) -> None:
     path.write_text(json.dumps(summary))
 
 
+def no_accuracy(path: Path) -> None:
+    summary = json.loads(path.read_text())
+    summary["members"][0]["test_accuracy_final"] = None
+    path.write_text(json.dumps(summary))
+
+
+def of_other_validation_images(path: Path) -> None:
+    """The last accuracy on them, there and where the summary repeats it."""
+    history = pd.read_csv(path)
+    changed = history["iteration"] == history["iteration"].max()
+    history.loc[changed, "validation_accuracy"] -= 0.01
+    history.to_csv(path, index=False)
+    summary = json.loads(path.with_name("summary.json").read_text())
+    for member in summary["members"]:
+        if member["early_stop_iteration"] == history["iteration"].max():
+            member["validation_accuracy_at_early_stop"] -= 0.01
+    path.with_name("summary.json").write_text(json.dumps(summary))
+
+
 def of_another_replicate(path: Path) -> None:
     arrays = read_arrays(path)
     write_arrays(path, {name: values[::-1] for name, values in arrays.items()})
@@ -112,6 +132,8 @@ DAMAGES = {
     ),
     "trained weights of another replicate": ("small-dense/level3/trained.safetensors", forged(of_another_replicate)),
     "an accuracy": ("iterative/level3/summary.json", higher_accuracy),
+    "no accuracy": ("iterative/level3/summary.json", no_accuracy),
+    "a validation accuracy": ("iterative/level2/history.csv", forged(of_other_validation_images)),
     "the kept weights in the summary": ("random/level3/summary.json", text('"weights": ', '"weights": 1')),
     "a history": ("iterative/level1/history.csv", forged(text("\n0,0,20,", "\n0,0,40,"))),
     "an image": ("../../../data/mnist.safetensors", array_change("test_images", (5, 14, 14), lambda value: value + 1)),

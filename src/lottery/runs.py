@@ -14,7 +14,8 @@ from lottery.datasets.sources import source
 from lottery.errors import LotteryError
 from lottery.networks import Network, build, narrowed
 from lottery.pruning.allocation import Counts, check_excluded, dense_counts
-from lottery.settings import ArmSettings, Experiment, Settings, Training, read_settings
+from lottery.settings import ArmSettings, Experiment, Settings, Training
+from lottery.settings_reading import read_settings
 from lottery.stacks import Stack
 from lottery.tickets import arm
 

@@ -4,15 +4,13 @@
 (`python -m lottery document-settings`), and a test fails when they differ.
 """
 
-import difflib
 import json
 import re
-from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lottery.errors import LotteryError
+from lottery.errors import suggest
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
@@ -137,7 +135,6 @@ class Training(Section):
         unit="updates",
         paper="G.1: 100",
     )
-
     on_divergence: Literal["fail", "record"] = key(
         "What becomes of a network whose loss stops being a number: `fail`, the run stops with an error; `record`, it"
         " counts as diverged in tables, figures and claims, and pruning goes on from its weights of least validation"
@@ -241,7 +238,6 @@ class Pruning(Section):
         default=[],
         paper="App. I: shortcut, output",
     )
-
     conv_rate: float = key(
         "Share removed from each convolution.", default=0.1, ge=0, lt=1, paper="Fig. 2: 10%, Conv-6 15%"
     )
@@ -370,54 +366,3 @@ class Settings(Section):
             if not re.fullmatch(NAME, name):
                 raise ValueError(f"experiments: the name {name!r} must be of the form lenet-mnist (a-z, 0-9, -)")
         return self
-
-
-def read_settings(values: Mapping[str, Any], *, where: str = "config") -> Settings:
-    """Check `values` and return them typed.
-
-    Raises LotteryError with one line per wrong key.
-    """
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise LotteryError("\n".join(f"{where}: {line}" for line in explain(error))) from None
-
-
-def explain(error: ValidationError) -> list[str]:
-    """One line for each thing wrong: which key, what was found, what would be right."""
-    lines = []
-    for problem in error.errors():
-        parts = [str(part) for part in problem["loc"] if part not in ("list[int]", "literal['all']")]
-        place = [part if part.isprintable() else repr(part) for part in parts]
-        name = ".".join(place)
-        found = problem["input"]
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"{name}: unknown key{suggest(place[-1], keys_at(place[:-1]))}")
-        elif problem["type"] == "missing":
-            lines.append(f"{name}: missing key")
-        elif problem["type"] == "value_error":
-            lines.append(": ".join(filter(None, [name, str(problem["ctx"]["error"])])))
-        else:
-            lines.append(f"{name}: {problem['msg'].lower()}, not {found!r}")
-    return list(dict.fromkeys(lines))
-
-
-def keys_at(place: list[str]) -> list[str]:
-    """The keys that the section at this place of the settings may hold."""
-    model: type[Section] = Settings
-    inner: dict[str, type[Section]] = {
-        "experiments": Experiment,
-        "training": Training,
-        "pruning": Pruning,
-        "arms": ArmSettings,
-    }
-    for part in place:
-        model = inner.get(part, model)
-    return list(model.model_fields)
-
-
-def suggest(name: str, known: Any) -> str:
-    """The end of a message about an unknown name: the nearest known one, or all of them."""
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lottery.arrays import Arrays
-from lottery.errors import LotteryError
+from lottery.errors import LotteryError, suggest
 from lottery.networks import Network
 from lottery.pruning.allocation import Counts, ladder, linear_ladder
 from lottery.pruning.criteria import magnitude
 from lottery.pruning.selection import keep_largest_of
-from lottery.settings import Pruning, suggest
+from lottery.settings import Pruning
 
 MaskSource = Literal["pruned step by step", "pruned at once", "pruned untrained", "of another arm", "random", "none"]
 Start = Literal["rewound", "continued", "reinitialised", "own values", "noisy", "initialised"]

@@ -270,7 +270,7 @@ class Verification:
                     continue
                 who = member.replicate, member.draw
                 told = validation[who] if part == "validation" else getattr(member, f"{part}_accuracy_final")
-                if abs(told - accuracy) * images > ROUNDING:
+                if told is None or abs(told - accuracy) * images > ROUNDING:
                     raise Wrong(
                         path,
                         f"replicate {member.replicate}, draw {member.draw}: {part} accuracy is told as {told},"

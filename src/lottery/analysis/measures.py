@@ -2,8 +2,8 @@
 
 Comparisons are paired by replicate. A ticket and the controls of its level see the same batches, and all arms but the
 reinitialised and the small dense ones start from the replicate's own initialisation; the dense network, at level 0, has
-batches of its own. Draws are averaged within their replicate first, so n counts replicates. Of two experiments
-with the same dataset, first replicates share their validation images, second ones theirs, and are paired.
+batches of its own. Draws are averaged within their replicate first, so n counts replicates. Replicates of
+two experiments are paired by number: on one dataset the pair has the same validation images.
 """
 
 import math

@@ -100,6 +100,7 @@ class Split:
 
     @property
     def parts(self) -> dict[Part, Chosen]:
+        """All three by name."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
 

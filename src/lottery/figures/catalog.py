@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lottery.errors import LotteryError
+from lottery.errors import LotteryError, suggest
 from lottery.figures.selection import (
     All,
     Selection,
@@ -16,7 +16,7 @@ from lottery.figures.selection import (
     WithoutDropout,
 )
 from lottery.recipe import recipe_columns
-from lottery.settings import Settings, suggest
+from lottery.settings import Settings
 
 
 def family_of(network: str) -> str:

@@ -8,13 +8,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lottery.arrays import replacing
-from lottery.errors import LotteryError
+from lottery.errors import LotteryError, suggest
 from lottery.figures.catalog import CATALOG
 from lottery.figures.catalog import Figure as Entry
 from lottery.figures.selection import Trained
 from lottery.recipe import RECIPE
 from lottery.runs import DENSE
-from lottery.settings import suggest
 
 
 def draw(name: str, levels: pd.DataFrame, details: pd.DataFrame, outputs: list[Path]) -> None:

@@ -2,9 +2,9 @@
 
 import math
 
-from lottery.errors import LotteryError
+from lottery.errors import LotteryError, suggest
 from lottery.networks import Layer, Network
-from lottery.settings import Pruning, suggest
+from lottery.settings import Pruning
 
 Group = tuple[str, ...]
 """Names of the weight arrays that compete: the largest scores of all of them stay."""
