@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from lottery.arrays import of_member, stack
@@ -39,6 +40,12 @@ def examples(section: str, language: str) -> list[str]:
     document = (REPOSITORY / "docs/extending.md").read_text()
     (text,) = [each for each in document.split("\n## ") if each.startswith(section)]
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def denormal_numbers() -> None:
+    """A test starts with denormal numbers, though a training of the test before lets its thread take them as 0."""
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")
