@@ -106,9 +106,11 @@ def test_diverged_networks_are_left_out_and_told(tables):
     levels.loc[ticket, ["test_accuracy_at_early_stop", "test_accuracy_final", "early_stop_iteration"]] = np.nan
     levels.loc[ticket, "diverged_iteration"] = 300
     use_style()
-    told = f"1 of the run's {len(levels)} networks diverged and are left out"
-    for figure in (figure4a(levels, curves), figure3(levels, curves)):
-        assert told in figure._supxlabel.get_text().replace("\n", " ")
+    in_figure3 = ["dense", "iterative", "iterative-reinit"]
+    in_figure4a = [*in_figure3, "one-shot", "one-shot-reinit"]
+    for figure, arms in ((figure4a(levels, curves), in_figure4a), (figure3(levels, curves), in_figure3)):
+        told = f"1 of these {levels['arm'].isin(arms).sum()} networks diverged and are left out"
+        assert told in figure.get_supxlabel().replace("\n", " ")
     crosses = [line for line in figure4a(levels, curves).axes[1].lines if line.get_marker() == "x"]
     assert sum(len(line.get_xdata()) for line in crosses) == 1
     assert [line.get_marker() for line in figure4a(*tables).axes[1].lines if len(line.get_xdata())].count("x") == 0
@@ -170,6 +172,34 @@ def test_captions_give_n(tables):
     use_style()
     for figure in (figure1(*tables), figure3(*tables), figure4a(*tables)):
         assert "n = 3 replicates" in figure.get_supxlabel()
+
+
+def test_captions_count_only_draws_that_are_drawn(tables):
+    levels, curves = tables
+    reinit = levels[levels["arm"] == "iterative-reinit"]
+    levels = pd.concat([levels, reinit.assign(draw=2)])
+    use_style()
+    assert "(9 networks where 3 are drawn for each ticket)" in figure4a(levels, curves).get_supxlabel()
+    assert "(6 networks where 2 are drawn for each ticket)" in figure1(levels, curves).get_supxlabel()
+
+
+def test_a_line_of_one_shot_tickets_has_steps_of_one_kind(tables):
+    levels, curves = tables
+    geometric = levels[levels["arm"] == "iterative"].assign(arm="one-shot")
+    linear = geometric.assign(arm="one-shot-linear", weights_remaining=geometric["weights_remaining"] + 0.01)
+    use_style()
+
+    def at_least(least, arm):
+        return pytest.approx(sorted({100 * size for size in arm["weights_remaining"] if size > least}))
+
+    def sizes(figure_of, *shown):
+        figure = figure_of(pd.concat([levels[~levels["arm"].str.startswith("one-shot")], *shown]), curves)
+        (line,) = [each[0] for each in figure.axes[0].containers if each.get_label() == "winning ticket (one-shot)"]
+        return sorted(line.get_xdata())[:-1]
+
+    for figure_of, own, other, least in ((figure4a, geometric, linear, 0), (figure4c, linear, geometric, 0.05)):
+        assert sizes(figure_of, own, other) == sizes(figure_of, own) == at_least(least, own)
+        assert sizes(figure_of, other) == at_least(least, other), "the steps that were run"
 
 
 def test_figure3_has_the_papers_lines(tables):

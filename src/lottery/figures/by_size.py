@@ -17,6 +17,7 @@ from lottery.figures.style import (
     percent_axis,
     thousands,
     weights_axis,
+    with_dense,
 )
 
 LABELS = {
@@ -62,6 +63,7 @@ def measures_by_size(
     where lines leave it downwards.
     """
     ticks = ticks or (PAPER_TICKS if log else LINEAR_TICKS)
+    levels = with_dense(one_shot_of(levels, linear=not log), *arms)
     levels = levels.assign(percent=100 * levels["weights_remaining"])
     experiments = levels["experiment"].unique()
     figure, panels = plt.subplots(
@@ -86,3 +88,15 @@ def measures_by_size(
         row[0].set_title(experiment, loc="left")
     finish(figure, levels, panels[0][0], columns=2)
     return figure
+
+
+def one_shot_of(levels: pd.DataFrame, *, linear: bool) -> pd.DataFrame:
+    """One-shot arms with steps of one kind only, under the names of the others; of the other kind where it was not run.
+
+    At one size the two kinds leave different numbers of weights in the output layer: no line goes through both.
+    """
+    with_linear_steps = levels["arm"].str.startswith("one-shot-linear")
+    of_kind = levels["arm"].str.startswith("one-shot") & (with_linear_steps == linear)
+    of_other_kind = levels["arm"].str.startswith("one-shot") & ~of_kind
+    kept = levels[~of_other_kind | ~levels["experiment"].isin(levels.loc[of_kind, "experiment"])]
+    return kept.assign(arm=kept["arm"].str.replace("one-shot-linear", "one-shot"))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from lottery.analysis.measures import AT_EARLY_STOP, Comparison, Measured, NotRun
 from lottery.analysis.statistics import Estimate, mean_estimate, ratio_estimate
 from lottery.figures.recipes import networks_of
-from lottery.figures.style import WIDTH, caption
+from lottery.figures.style import WIDTH, caption, with_dense
 from lottery.runs import DENSE
 
 SIZE = 21.1
@@ -62,7 +62,11 @@ def choices(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
         row[0].invert_yaxis()
         row[0].set_title(title, loc="left")
     text = f"Tickets of {SIZE}% of the weights, measured at early stop. Bars: 95% intervals over replicates. "
-    figure.supxlabel(text + caption(levels).partition(" Bars:")[0], fontsize="x-small", color="0.3")
+    figure.supxlabel(
+        text + caption(with_dense(levels, "iterative", "iterative-reinit")).partition(" Bars:")[0],
+        fontsize="x-small",
+        color="0.3",
+    )
     return figure
 
 

@@ -7,13 +7,14 @@ from matplotlib.figure import Figure
 from lottery.figures.by_size import LABELS
 from lottery.figures.figure5 import TICKS
 from lottery.figures.recipes import dropout, finish, networks_of, recipes_of
-from lottery.figures.style import WIDTH, Look, draw_arm, percent_axis, thousands, weights_axis
+from lottery.figures.style import WIDTH, Look, draw_arm, percent_axis, thousands, weights_axis, with_dense
 
 MEASURES = ["early_stop_iteration", "test_accuracy_at_early_stop"]
 
 
 def figure6(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """A row of two panels for each network: with dropout solid, without dashed, as the paper draws them."""
+    levels = with_dense(levels, "iterative")
     levels = levels.assign(percent=100 * levels["weights_remaining"])
     networks = list(networks_of(levels))
     figure, panels = plt.subplots(

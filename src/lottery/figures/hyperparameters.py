@@ -13,7 +13,17 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from lottery.analysis.appendix_g import INITIALISATIONS, LEARNING_RATES, NETWORKS, PRUNING_RATES
 from lottery.figures.by_size import LABELS, PAPER_WINDOWS
 from lottery.figures.recipes import Name, finish, networks_of, recipes_of
-from lottery.figures.style import PAPER_TICKS, WIDTH, Look, cut_below, draw_arm, percent_axis, thousands, weights_axis
+from lottery.figures.style import (
+    PAPER_TICKS,
+    WIDTH,
+    Look,
+    cut_below,
+    draw_arm,
+    percent_axis,
+    thousands,
+    weights_axis,
+    with_dense,
+)
 from lottery.runs import DENSE
 
 MEASURES = ["early_stop_iteration", "validation_accuracy_at_early_stop"]
@@ -48,6 +58,7 @@ def initialisation(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
 
 def width(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """A line for each network, in one row, against the number of weights."""
+    levels = with_dense(levels, "iterative")
     dense = levels[levels["arm"] == DENSE].drop_duplicates("experiment").set_index("experiment")
     levels = levels.assign(size=levels["experiment"].map(dense["weights"]))
     figure, panels = plt.subplots(1, 2, figsize=(WIDTH, 3.6), layout="constrained", squeeze=False)
@@ -67,6 +78,7 @@ def by_value(levels: pd.DataFrame, column: str, name: Name, paper: Sequence[floa
 
     paper: the values of the paper's figure.
     """
+    levels = with_dense(levels, "iterative")
     levels = levels.assign(percent=100 * levels["weights_remaining"])
     networks = list(networks_of(levels))
     figure, panels = plt.subplots(

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from lottery.analysis.tables import NETWORK
 from lottery.figures.recipes import finish, networks_of, rate_and_warmup, recipes_of
-from lottery.figures.style import WIDTH, Look, arms_in, draw_arm, percent_axis, weights_axis
+from lottery.figures.style import WIDTH, Look, arms_in, draw_arm, percent_axis, weights_axis, with_dense
 
 ARMS = {"iterative": "winning ticket", "iterative-reinit": "random reinit"}
 
@@ -34,6 +34,7 @@ def accuracy_by_size(levels: pd.DataFrame, curves: pd.DataFrame, paper: Moments)
 
     A training of another length is shown at the recorded test point nearest to the same part of it.
     """
+    levels = with_dense(levels, *ARMS)
     levels = levels.assign(percent=100 * levels["weights_remaining"])
     networks = list(networks_of(levels))
     figure, panels = plt.subplots(

@@ -5,18 +5,21 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
-from lottery.figures.style import WIDTH, arms_in, draw_arm, finish, percent_axis
+from lottery.figures.style import WIDTH, arms_in, draw_arm, finish, percent_axis, with_dense
+
+ARMS = ["iterative", "random", "small-dense"]
 
 
 def size(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """One panel for each experiment."""
+    levels = with_dense(levels, *ARMS)
     experiments = levels["experiment"].unique()
     figure, panels = plt.subplots(
         1, len(experiments), figsize=(max(4.6, WIDTH * len(experiments) / 2), 3.4), layout="constrained", squeeze=False
     )
     for axes, experiment in zip(panels[0], experiments, strict=True):
         table = levels[levels["experiment"] == experiment]
-        for arm in arms_in(table, ["iterative", "random", "small-dense"]):
+        for arm in arms_in(table, ARMS):
             draw_arm(axes, table, arm, "weights", "test_accuracy_at_early_stop")
         axes.set_xscale("log")
         axes.invert_xaxis()

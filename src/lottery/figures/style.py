@@ -69,11 +69,8 @@ def use_style() -> None:
     }
 
 
-def with_dense(levels: pd.DataFrame, arm: str) -> pd.DataFrame:
-    """An arm's rows after those of the dense network, where every line of the paper begins."""
-    arms = [arm, f"{arm}-linear"] if arm == "one-shot" else [arm]
-    if arm == "one-shot-reinit":
-        arms.append("one-shot-linear-reinit")
+def with_dense(levels: pd.DataFrame, *arms: str) -> pd.DataFrame:
+    """The rows of some arms and of the dense network, where every line of the paper begins."""
     return levels[levels["arm"].isin([DENSE, *arms])]
 
 
@@ -158,14 +155,14 @@ def finish(figure: Figure, levels: pd.DataFrame, axes: Axes, *, columns: int) ->
 
 
 def caption(levels: pd.DataFrame, spread: str = "Bars") -> str:
-    """What a point and its bar are, with n."""
+    """What a point and its bar are, with n; levels: the rows that are drawn."""
     replicates = levels.groupby("experiment")["replicate"].nunique()
     draws = int(levels["draw"].max()) + 1
     more = f" ({span(replicates * draws)} networks where {draws} are drawn for each ticket)" if draws > 1 else ""
     length = span(levels["iterations"])
     diverged = int(levels["diverged_iteration"].notna().sum())
     crossed = " (points that miss some are crossed)" if spread == "Bars" else ""
-    lost = f" {diverged} of the run's {len(levels)} networks diverged and are left out{crossed}." if diverged else ""
+    lost = f" {diverged} of these {len(levels)} networks diverged and are left out{crossed}." if diverged else ""
     text = (
         f"Points: mean of n = {span(replicates)} replicates{more}, {length} iterations each."
         f" {spread}: least and greatest network.{lost}"
