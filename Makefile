@@ -11,10 +11,12 @@ figures: $(READY)
 	$(SNAKEMAKE)
 
 # The paper's whole MNIST study, main text and appendices, many hours; its evidence goes to docs/results.
-STUDY := paper-mnist appendix-b-f appendix-g recipes
+# Each word is one run: its configurations, the one that is laid over the other behind a comma.
+STUDY := paper-mnist paper-mnist,paper-mnist-repeat appendix-b-f appendix-g recipes
 paper-mnist: $(READY)
-	for run in $(STUDY); do \
-	  $(SNAKEMAKE) --configfile config/$$run.yaml && \
+	for study in $(STUDY); do \
+	  run=$${study##*,}; \
+	  $(SNAKEMAKE) --configfile $$(printf 'config/%s.yaml ' $$(echo $$study | tr , ' ')) && \
 	  .venv/bin/lottery publish results/$$run --output docs/results/$$run || exit 1; \
 	done
 

@@ -16,7 +16,7 @@ RUNS = sorted(path.parent for path in REPOSITORY.glob("docs/results/*/levels.csv
 
 
 def test_there_are_results():
-    assert {run.name for run in RUNS} >= {"conv-fashion", "paper-mnist", "appendix-b-f"}
+    assert {run.name for run in RUNS} >= {"conv-fashion", "paper-mnist", "paper-mnist-repeat", "appendix-b-f"}
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
