@@ -11,14 +11,18 @@ figures: $(READY)
 	$(SNAKEMAKE)
 
 # The paper's whole MNIST study, main text and appendices, many hours; its evidence goes to docs/results.
-# Each word is one run: its configurations, the one that is laid over the other behind a comma.
-STUDY := paper-mnist paper-mnist,paper-mnist-repeat appendix-b-f appendix-g recipes
 paper-mnist: $(READY)
-	for study in $(STUDY); do \
-	  run=$${study##*,}; \
-	  $(SNAKEMAKE) --configfile $$(printf 'config/%s.yaml ' $$(echo $$study | tr , ' ')) && \
-	  .venv/bin/lottery publish results/$$run --output docs/results/$$run || exit 1; \
-	done
+	$(call published,paper-mnist)
+	$(call published,paper-mnist paper-mnist-repeat)
+	$(call published,appendix-b-f)
+	$(call published,appendix-g)
+	$(call published,recipes)
+
+# Run a configuration, or several laid over each other, and publish the run, which has the name of the last.
+define published
+$(SNAKEMAKE) --configfile $(patsubst %,config/%.yaml,$(1))
+.venv/bin/lottery publish results/$(lastword $(1)) --output docs/results/$(lastword $(1))
+endef
 
 # What a run would cost, before it starts: make plan CONFIG="config/paper-mnist.yaml config/paper-mnist-tenth.yaml"
 plan: $(READY)

@@ -1,7 +1,11 @@
 """Committed results: tables, claims and figures of a run belong together."""
 
+import re
+import subprocess
+
 import pandas as pd
 import pytest
+import yaml
 from conftest import REPOSITORY
 
 from lottery.analysis.claims import judge
@@ -17,6 +21,15 @@ RUNS = sorted(path.parent for path in REPOSITORY.glob("docs/results/*/levels.csv
 
 def test_there_are_results():
     assert {run.name for run in RUNS} >= {"conv-fashion", "paper-mnist", "paper-mnist-repeat", "appendix-b-f"}
+
+
+def test_make_runs_the_study_and_publishes_it():
+    printed = subprocess.run(["make", "-n", "paper-mnist"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    runs = re.findall(r"--configfile (.+)\n.+ publish results/(\S+) --output docs/results/(\S+)", printed.stdout)
+    for files, run, published in runs:
+        configured = [yaml.safe_load((REPOSITORY / file).read_text())["run"] for file in files.split()]
+        assert configured[-1] == run == published
+    assert {run for _, run, _ in runs} == {"paper-mnist", "paper-mnist-repeat", "appendix-b-f", "appendix-g", "recipes"}
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)

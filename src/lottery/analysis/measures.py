@@ -71,7 +71,7 @@ class Comparison:
         # A small dense network has about as many weights as the ticket of its level and counts as of that size.
         ticket = percent[levels["arm"] == "iterative"].groupby(levels["level"]).first()
         percent = percent.where(levels["arm"] != "small-dense", levels["level"].map(ticket))
-        # The linear steps of a one-shot arm are further sizes of the same arm.
+        # Both kinds of steps of a one-shot arm are sizes of one arm here, though no figure draws a line through both.
         arms = levels["arm"].str.replace("one-shot-linear", "one-shot")
         networks = levels.assign(arm=arms, percent=percent.round(6))
         self.networks = dict(iter(networks.groupby(["arm", "percent"])))

@@ -53,6 +53,7 @@ def curves_of_sizes(
     levels: pd.DataFrame, curves: pd.DataFrame, measure: str, label: str, window: tuple[float, float]
 ) -> Figure:
     """One row of three panels for each experiment."""
+    levels = with_dense(levels, "iterative", "iterative-reinit")
     curves = curves[curves["iteration"] <= PAPER_ITERATIONS[measure]]
     lost = levels.loc[levels["diverged_iteration"].notna(), NETWORK]
     curves = curves[~pd.MultiIndex.from_frame(curves[NETWORK]).isin(pd.MultiIndex.from_frame(lost))]
@@ -80,9 +81,7 @@ def curves_of_sizes(
         if window[0] < table.loc[table["iteration"] == table["iteration"].max(), measure].median() < window[1]:
             row[0].set_ylim(*window)
         row[0].set_ylabel(f"{experiment}\n{label}")
-    figure.supxlabel(
-        caption(with_dense(levels, "iterative", "iterative-reinit"), "Bands"), fontsize="x-small", color="0.3"
-    )
+    figure.supxlabel(caption(levels, "Bands"), fontsize="x-small", color="0.3")
     return figure
 
 

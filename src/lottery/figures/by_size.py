@@ -95,8 +95,8 @@ def one_shot_of(levels: pd.DataFrame, *, linear: bool) -> pd.DataFrame:
 
     At one size the two kinds leave different numbers of weights in the output layer: no line goes through both.
     """
-    with_linear_steps = levels["arm"].str.startswith("one-shot-linear")
-    of_kind = levels["arm"].str.startswith("one-shot") & (with_linear_steps == linear)
-    of_other_kind = levels["arm"].str.startswith("one-shot") & ~of_kind
-    kept = levels[~of_other_kind | ~levels["experiment"].isin(levels.loc[of_kind, "experiment"])]
+    one_shot, is_linear = (levels["arm"].str.startswith(name) for name in ("one-shot", "one-shot-linear"))
+    other = one_shot & (is_linear != linear)
+    with_own = levels["experiment"].isin(levels.loc[one_shot & ~other, "experiment"])
+    kept = levels[~(other & with_own)]
     return kept.assign(arm=kept["arm"].str.replace("one-shot-linear", "one-shot"))

@@ -38,6 +38,7 @@ EFFECTS: list[tuple[str, Callable[[Comparison], Measured], Callable[[Measured], 
 
 def choices(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """A row of panels for each network and dataset; in each panel a line for each experiment, in the run's order."""
+    levels = with_dense(levels, "iterative", "iterative-reinit")
     networks = list(networks_of(levels))
     lengths = [table["experiment"].nunique() for _, table in networks]
     figure, panels = plt.subplots(
@@ -62,11 +63,7 @@ def choices(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
         row[0].invert_yaxis()
         row[0].set_title(title, loc="left")
     text = f"Tickets of {SIZE}% of the weights, measured at early stop. Bars: 95% intervals over replicates. "
-    figure.supxlabel(
-        text + caption(with_dense(levels, "iterative", "iterative-reinit")).partition(" Bars:")[0],
-        fontsize="x-small",
-        color="0.3",
-    )
+    figure.supxlabel(text + caption(levels).partition(" Bars:")[0], fontsize="x-small", color="0.3")
     return figure
 
 
