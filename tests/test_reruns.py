@@ -1,10 +1,12 @@
 """What the real Snakemake repeats when something changes, and what must not change."""
 
+import ast
 import os
 import re
+from pathlib import Path
 
 import pytest
-from conftest import SMOKE, Workflow, copy_of_repository, experiment, overlay
+from conftest import REPOSITORY, SMOKE, Workflow, copy_of_repository, experiment, overlay
 
 from lottery.arrays import read_arrays
 from lottery.stacks import Stack
@@ -47,6 +49,46 @@ def test_edited_code_repeats_what_it_decides(smoke, edited, repeated):
     if "train_dense" not in repeated:
         assert jobs == repeated
     assert "initialize" not in jobs
+
+
+PACKAGE = REPOSITORY / "src/lottery"
+
+
+def imported(modules: list[Path]) -> set[str]:
+    """Modules of the package, and all that they import of it, directly or not."""
+    seen: set[Path] = set()
+    while modules:
+        module = modules.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        for statement in ast.walk(ast.parse(module.read_text())):
+            if isinstance(statement, ast.ImportFrom) and statement.module.startswith("lottery"):
+                folder = PACKAGE.joinpath(*statement.module.split(".")[1:])
+                named = [folder, *(folder / name.name for name in statement.names)]
+                modules += [path.with_suffix(".py") for path in named if path.with_suffix(".py").is_file()]
+    return {str(path.relative_to(PACKAGE)) for path in seen}
+
+
+@pytest.mark.parametrize(
+    ("rule", "called"),
+    [
+        ("collect", ["analysis/tables.py"]),
+        ("describe_tickets", ["analysis/ticket_weights.py"]),
+        ("judge_claims", ["analysis/claims.py", "analysis/claims_text.py"]),
+        ("plot", ["figures/*.py"]),
+    ],
+)
+def test_a_rule_of_the_analysis_names_all_code_of_it_that_it_runs(smoke, rule, called):
+    header, *lines = (line.split("\t") for line in smoke("--detailed-summary", *SMOKE).splitlines() if "\t" in line)
+    outputs = [dict(zip(header, line, strict=True)) for line in lines]
+    inputs = [set(output["input-file(s)"].split(",")) for output in outputs if output["rule"] == rule]
+    run = imported([path for pattern in called for path in PACKAGE.glob(pattern)])
+    needed = {
+        f"src/lottery/{name}" for name in run if name == "recipe.py" or name.startswith(("analysis/", "figures/"))
+    }
+    assert inputs
+    assert [needed - each for each in inputs] == [set()] * len(inputs)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ rule collect:
     input:
         summaries=trained_stacks("summary.json"),
         histories=trained_stacks("history.csv"),
-        code=modules("arrays.py", "analysis/tables.py"),
+        code=modules("arrays.py", "recipe.py", "analysis/tables.py"),
     output:
         levels=report(
             "<results>/tables/levels.csv",
@@ -38,7 +38,9 @@ rule collect:
 rule describe_tickets:
     input:
         weights=[f"<results>/{file}" for file in runs.described_files(SETTINGS)],
-        code=modules("arrays.py", "analysis/tables.py", "analysis/ticket_weights.py"),
+        code=modules(
+            "arrays.py", "recipe.py", *(f"analysis/{name}.py" for name in ("measures", "tables", "ticket_weights"))
+        ),
     output:
         layers="<results>/tables/layers.csv",
         distributions="<results>/tables/distributions.csv",
@@ -67,7 +69,7 @@ rule judge_claims:
     input:
         levels=rules.collect.output.levels,
         layers=layers(),
-        code=modules("arrays.py", "analysis"),
+        code=modules("arrays.py", "recipe.py", "analysis"),
     output:
         csv=report(
             "<results>/tables/claims.csv",

@@ -5,7 +5,10 @@ rule plot:
     input:
         levels=rules.collect.output.levels,
         details=details,
-        code=modules("arrays.py", "figures"),
+        code=modules(
+            *("arrays.py", "recipe.py", "figures"),
+            *(f"analysis/{name}.py" for name in ("appendix_g", "measures", "statistics", "tables")),
+        ),
     output:
         pdf="<results>/figures/{figure}.pdf",
         svg="<results>/figures/{figure}.svg",
