@@ -1,5 +1,6 @@
 """Shared by all tests: small data, small networks, and runs of the real workflow in a copy of the repository."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from numba import config
+from numba.core.caching import _CacheLocator
 
 from lottery.arrays import of_member, stack
 from lottery.datasets.images import PARSERS, Chosen, Images, Split, prepare
@@ -21,6 +24,7 @@ from lottery.datasets.raw import Places
 from lottery.datasets.sources import SOURCES
 from lottery.extensions import LOADED
 from lottery.networks import NETWORKS
+from lottery.training import sparse
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -183,8 +187,25 @@ def copy_of_repository(folder: Path) -> Workflow:
     for name in listed.stdout.splitlines():
         if (REPOSITORY / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPOSITORY / name, folder / name)
+            shutil.copy2(REPOSITORY / name, folder / name)
+    share_kernels(folder)
     return Workflow(folder)
+
+
+def share_kernels(folder: Path) -> None:
+    """Let a copy of the repository use the compiled code of the repository itself: compiling takes half a minute.
+
+    Numba takes it, as the copied source files are of the same time and size; an edited copy has a folder of its own.
+    """
+
+    def compiled(repository: Path) -> Path:
+        package = repository / Path(sparse.__file__).parent.relative_to(REPOSITORY)
+        name = _CacheLocator.get_suitable_cache_subpath(str(package / "passes.py"))
+        return package / "__pycache__" / Path(config.CACHE_DIR).name / name
+
+    compiled(REPOSITORY).mkdir(parents=True, exist_ok=True)
+    compiled(folder).parent.mkdir(parents=True)
+    compiled(folder).symlink_to(compiled(REPOSITORY))
 
 
 @pytest.fixture
@@ -195,10 +216,24 @@ def fresh(tmp_path) -> Workflow:
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory) -> Workflow:
-    """A copy in which the run `smoke` is complete. Tests must leave it as it is."""
-    workflow = copy_of_repository(tmp_path_factory.mktemp("smoke"))
-    workflow.said = workflow("--profile", "workflow/profiles/local", "--verbose", *SMOKE)
-    return workflow
+    """A copy in which the run `smoke` is complete. Tests must leave it as it is.
+
+    The first of the processes that pass tests makes the run, and each has a copy of it.
+    """
+    processes = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        processes = processes.parent
+    original, said = processes / "smoke-original", processes / "smoke-said"
+    with (processes / "smoke-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            shutil.rmtree(original, ignore_errors=True)
+            run = copy_of_repository(original)
+            said.write_text(run("--profile", "workflow/profiles/local", "--verbose", *SMOKE))
+    copy = Workflow(tmp_path_factory.mktemp("smoke") / "copy")
+    shutil.copytree(original, copy.folder, symlinks=True)
+    copy.said = said.read_text()
+    return copy
 
 
 def overlay(workflow: Workflow, name: str, **values: object) -> tuple[str, str]:

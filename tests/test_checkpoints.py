@@ -140,7 +140,7 @@ def test_a_checkpoint_is_written_at_its_interval(tmp_path):
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory) -> Workflow:
-    """A copy for many runs, so that kernels are compiled once."""
+    """A copy for many runs."""
     return copy_of_repository(tmp_path_factory.mktemp("killed"))
 
 
