@@ -30,6 +30,12 @@ def test_equal_runs_differ_one_time_in_twenty():
     assert 0.02 < np.mean(small) < 0.09
 
 
+def test_draws_are_no_further_replicates():
+    first, second = made_up(3, 0)
+    twice = [pd.concat([table, table.assign(draw=1)]) for table in (first, second)]
+    pd.testing.assert_frame_equal(compare(*twice), compare(first, second))
+
+
 def test_page_counts_small_p_values():
     assert "Of 3 comparisons 3 have p < 0.05" in as_markdown(compare(*made_up(3, 0)))
 

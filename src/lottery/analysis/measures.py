@@ -86,7 +86,11 @@ class Comparison:
         return sorted((percent for name, percent in self.networks if name == arm), reverse=True)
 
     def values(self, arm: str, percent: float, column: str) -> Measured:
-        """A column's value for each replicate.
+        """A column's value for each replicate. Raises as `trained_at` does."""
+        return self.trained_at(arm, percent).groupby("replicate")[column].mean()
+
+    def trained_at(self, arm: str, percent: float) -> pd.DataFrame:
+        """The rows of an arm's networks of one size.
 
         Raises NotRun when the arm was not trained at this size, NotFinite when one of its networks there diverged.
         """
@@ -97,7 +101,7 @@ class Comparison:
         diverged = int(chosen["diverged_iteration"].notna().sum())
         if diverged:
             raise NotFinite(f"{diverged} of {len(chosen)} networks of {arm} at {near:.3g}% diverged")
-        return chosen.groupby("replicate")[column].mean()
+        return chosen
 
     def check_reached(self, *places: tuple[str, float], all_of_them: bool = False) -> None:
         """Raise NotReached when networks had not reached their early stop: validation loss was least at the very end.
@@ -111,7 +115,7 @@ class Comparison:
 
     def unreached(self, *places: tuple[str, float]) -> str:
         """For a note: how many networks had not reached their early stop; empty when all had."""
-        stops = pd.concat([self.values(arm, percent, EARLY_STOP) for arm, percent in places])
+        stops = pd.concat([self.trained_at(arm, percent)[EARLY_STOP] for arm, percent in places])
         late = int((stops >= self.iterations).sum())
         return f"in {late} of {len(stops)} networks validation loss still fell at the end" if late else ""
 
