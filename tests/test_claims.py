@@ -118,7 +118,7 @@ def test_what_was_not_trained_is_not_run():
         assert judged.loc[name, "verdict"] == "not run"
         assert judged.loc[name, "n"] == 0
     assert "needs 50000 iterations, this run trains 3000" in judged.loc["L7a", "note"]
-    assert "one-shot were not trained at two sizes or more from 67.5% to 17.6%" in judged.loc["L10", "note"]
+    assert "one-shot were not trained at two sizes or more from 67.6% to 17.6%" in judged.loc["L10", "note"]
 
 
 def test_an_early_stop_that_is_not_reached_is_inconclusive():
@@ -130,6 +130,7 @@ def test_an_early_stop_that_is_not_reached_is_inconclusive():
     assert judged.loc["L5", "verdict"] == "inconclusive", "their accuracy at early stop is not known either"
     assert judged.loc["L2", "verdict"] == "replicated", "the 21.1% ticket had its early stop before the end"
     assert "in 3 of 6 networks validation loss still fell at the end" in judged.loc["L2", "note"]
+    assert "in 6 of 9 networks validation loss still fell at the end" in judged.loc["L9a", "note"], "draws are networks"
 
 
 def test_equality_needs_both_early_stops():
@@ -154,6 +155,15 @@ def test_table_has_the_contracts_columns():
     assert judged["id"].tolist() == claims
     assert len(set(claims)) == len(claims)
     assert judged.set_index("id").loc["L9a", "n"] == 3, "draws are averaged within their replicate"
+
+
+@pytest.mark.parametrize(("level", "counts"), [(2, False), (3, True), (12, True), (13, False)])
+def test_a_range_of_sizes_holds_the_sizes_at_its_ends(level, counts):
+    """The paper prints sizes rounded: L6 speaks of 51.3% to 7.0%, which are 51.28% and 6.95%."""
+    levels = made_up_levels(tickets_win=True)
+    before = judge(levels).set_index("id").loc["L6", "ours"]
+    levels.loc[(levels["arm"] == "iterative") & (levels["level"] == level), "test_accuracy_final"] += 0.01
+    assert judge(levels).set_index("id").loc["L6", "ours"] == pytest.approx(before + 0.1 * counts)
 
 
 def test_numbers_of_a_claim():

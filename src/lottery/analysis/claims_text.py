@@ -20,11 +20,11 @@ HEADINGS += ["note"]
 NUMBERS = ["weights_remaining", "paper", "p_corrected", "effect_size"]
 
 INTRODUCTION = (
-    "Each line compares a statement of Frankle & Carbin (ICLR 2019) with this run. `ours` is a mean over n paired"
-    " replicates (of ratios the geometric mean) with its 95% interval (Student's t). A claim is replicated when our"
-    " estimate lies where the claim holds, not replicated when it lies elsewhere, both with p < 0.05 (t test, corrected"
-    " for the number of claims after Benjamini and Hochberg), inconclusive otherwise. The effect size is Hedges' g, the"
-    " difference in standard deviations of the replicates' differences."
+    "Each line compares a statement of Frankle & Carbin (ICLR 2019), or one that is ours (SDa, SDb), with this run."
+    " `ours` is a mean over n paired replicates (of ratios the geometric mean) with its 95% interval (Student's t). A"
+    " claim is replicated when our estimate lies where the claim holds, not replicated when it lies elsewhere, both"
+    " with p < 0.05 (t test, corrected for the number of claims after Benjamini and Hochberg), inconclusive otherwise."
+    " The effect size is Hedges' g, the difference in standard deviations of the replicates' differences."
 )
 
 

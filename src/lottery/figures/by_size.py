@@ -1,4 +1,4 @@
-"""What Figures 1 and 4 have in common: measures of trained networks against the weights remaining."""
+"""What figures of one recipe have in common: measures of trained networks against the weights remaining."""
 
 from collections.abc import Mapping
 

@@ -350,8 +350,9 @@ CATALOG = {
             "Accuracy against weight count: tickets and small dense networks",
             "size",
             "size",
-            "Test accuracy at early stop against the number of weights, of tickets and of dense networks narrowed until"
-            " they have about as many weights. Not in the paper: would a small network have done as well?",
+            "Test accuracy at early stop against the number of weights, of tickets, of networks with as many weights at"
+            " random places, and of dense networks narrowed until they have about as many. Not in the paper: would a"
+            " small network have done as well?",
             (any_of("iterative"), any_of("small-dense")),
         ),
     ]

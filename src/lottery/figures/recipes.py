@@ -1,4 +1,4 @@
-"""What Figures 6, 7 and 8 have in common: several experiments in one panel, told apart by their training recipes."""
+"""What figures of several recipes have in common: experiments side by side, told apart by how they were trained."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
