@@ -143,6 +143,19 @@ def test_of_what_is_found_at_most_one_in_twenty_is_false():
     assert np.mean(shares) < SIGNIFICANCE
 
 
+@pytest.mark.parametrize("effect", [0.0, 3.0])
+def test_it_holds_for_claims_that_share_a_dense_network(effect):
+    """30 claims, 15 of them with the effect, half of each kind above the dense network and half below it."""
+    random, shares = np.random.default_rng(4), []
+    for _ in range(1000):
+        truth = np.repeat([0.0, effect], 15)
+        direction = np.tile([1, -1], 15)[:, None]
+        measured = truth[:, None] + direction * (random.normal(0, 1, (30, 5)) - random.normal(0, 1, 5))
+        found = corrected(stats.ttest_1samp(measured, 0, axis=1).pvalue) < SIGNIFICANCE
+        shares.append((found & (truth == 0)).sum() / max(1, found.sum()))
+    assert np.mean(shares) < SIGNIFICANCE
+
+
 @pytest.mark.parametrize(("n", "effect"), [(2, 11.6), (3, 3.26), (5, 1.68), (10, 1.0)])
 def test_the_effect_that_four_of_five_experiments_find(n, effect):
     """In standard deviations of a difference between paired replicates, one claim alone."""
