@@ -27,7 +27,8 @@ def test_the_example_runs_and_writes_nothing_elsewhere(outer):
     levels = pd.read_csv(outer.folder / "tickets/results/first/tables/levels.csv")
     assert levels["arm"].tolist() == ["dense", "iterative", "iterative"]
     (best,) = pd.read_csv(outer.folder / "best.csv").to_dict("records")
-    assert best["test_accuracy_final"] == levels[levels["arm"] == "iterative"]["test_accuracy_final"].max()
+    tickets = levels[levels["arm"] == "iterative"]
+    assert best["validation_accuracy_at_early_stop"] == tickets["validation_accuracy_at_early_stop"].max()
     made = {path.name for path in outer.folder.iterdir()} - {".snakemake"}
     assert made == {"Snakefile", "config.yaml", "best.csv", "tickets"}
     assert files_of(outer.folder.parent / "lottery-ticket-workflow") == before
