@@ -18,8 +18,7 @@ from lottery.pruning.allocation import share
 from lottery.pruning.criteria import magnitude
 from lottery.pruning.selection import keep_largest, keep_largest_of
 from lottery.randomness import split_generator
-from lottery.settings import Training
-from lottery.training import torch_engine
+from lottery.training import loop, torch_engine
 from lottery.training.job import data_of
 from lottery.training.loop import Course, Record
 from lottery.training.sparse import passes
@@ -281,11 +280,11 @@ def statistics_forgotten(patch: Patch) -> None:
 
 def schedule_begins_anew(patch: Patch) -> None:
     """A training that begins at the rewind point has the step sizes of the first iterations."""
-    update, rates = Course.update, Training.rates
+    update, rates = Course.update, loop.rates
 
     def anew(self, first, last):
         with Patch.context() as within:
-            within.setattr(Training, "rates", lambda recipe, *span: rates(recipe, *(end - self.first for end in span)))
+            within.setattr(loop, "rates", lambda recipe, *span: rates(recipe, *(end - self.first for end in span)))
             return update(self, first, last)
 
     patch.setattr(Course, "update", anew)

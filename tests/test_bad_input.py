@@ -387,3 +387,18 @@ def test_settings_survive_any_value(value, where):
         holder[where] = value
     with suppress(LotteryError):
         read_settings(values)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--stack", "r5-2", "'r5-2' is not of the form r0-2"),
+        ("--stack", "0", "'0' is not of the form r0-2"),
+        ("--draws", "0", "'0' is not a whole number from 1 on"),
+    ],
+)
+def test_an_option_that_names_no_network_is_told(tmp_path, capsys, option, value, told):
+    with pytest.raises(SystemExit) as end:
+        main([*make_control(tmp_path, tmp_path), option, value])
+    assert end.value.code == 2
+    assert f"argument {option}: {told}" in capsys.readouterr().err

@@ -19,9 +19,11 @@ from conftest import Workflow, copy_of_repository, overlay
 from lottery.arrays import stack, write_arrays
 from lottery.networks import build
 from lottery.settings import Training
+from lottery.stacks import ExperimentKey, Stack
 from lottery.tickets import rewind
 from lottery.training import sparse_engine, torch_engine
 from lottery.training.checkpoints import Checkpoint
+from lottery.training.job import Job, checkpoint_name
 from lottery.training.loop import Course, MemberData
 
 ENGINES = {"torch": torch_engine, "sparse": sparse_engine}
@@ -125,6 +127,24 @@ def test_a_checkpoint_that_cannot_be_used_is_named_and_left_alone(tmp_path, capl
         assert checkpoint.read() is None
     assert f"checkpoint {path} is not used" in caplog.text
     assert told in caplog.text
+
+
+def test_a_checkpoint_has_the_key_of_the_code_that_began(tmp_path):
+    """Files that are edited while a training goes on do not get into its key."""
+    keys = iter(["before the edit", "after it"])
+    checkpoint = Checkpoint(tmp_path / "job.safetensors", lambda: next(keys), 0)
+    for number in range(2):
+        checkpoint.write_if_due(lambda number=number: {"a": np.array([number])})
+    assert Checkpoint(checkpoint.path, lambda: "before the edit", 0).read()["a"].tolist() == [1]
+
+
+def test_the_file_of_many_members_has_a_short_name():
+    key = ExperimentKey(experiment="lenet-mnist", seed=0, dataset="mnist")
+    members = Stack(0, 9).members(draws=3)
+    job = Job(key, "lenet-300-100", Training(), "iterative-reinit", 12, members)
+    together = checkpoint_name(job, members)
+    assert together == "lenet-mnist.iterative-reinit.level12.replicate0-draw0-to-replicate9-draw2.safetensors"
+    assert checkpoint_name(job, members[:1]) == "lenet-mnist.iterative-reinit.level12.replicate0-draw0.safetensors"
 
 
 def test_a_checkpoint_is_written_at_its_interval(tmp_path):

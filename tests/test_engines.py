@@ -19,7 +19,7 @@ from lottery.networks import build, fully_connected
 from lottery.settings import Training
 from lottery.tickets import rewind
 from lottery.training import sparse_engine, torch_engine
-from lottery.training.sparse.images import place_images
+from lottery.training.sparse.images import Forms, place_images
 from lottery.training.sparse.machine import X86, flush_denormals, set_mode
 from lottery.training.sparse.network import pixels_are_cheaper
 from lottery.training.sparse.pixel_layer import by_unit
@@ -42,6 +42,7 @@ def cases(draw):
         kept[random.random(layer.outputs) < 0.2] = False
         kept[:, random.random(layer.inputs) < 0.2] = False
         mask[layer.weight_name] = kept.astype(np.uint8)
+    initial = with_biases(network, random)
     masked = draw(st.booleans())
     optimizer, momentum = draw(st.sampled_from([("adam", 0.0), ("sgd", 0.0), ("sgd", 0.9)]))
     recipe = Training(
@@ -56,7 +57,7 @@ def cases(draw):
     batches = random.integers(120, size=(UPDATES, recipe.batch_size))
     return (
         network,
-        rewind(network.initial(random), mask) if masked else network.initial(random),
+        rewind(initial, mask) if masked else initial,
         (mask if masked else None),
         recipe,
         split,
@@ -74,6 +75,29 @@ def outcome(engine, network, start, mask, recipe, split, batches, **options):
 @given(cases(), st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_engines_agree_for_any_shape(case, by_pixel):
+    compare_engines(case, by_pixel)
+
+
+@pytest.mark.parametrize("by_pixel", [False, True], ids=["weights", "pixels"])
+@pytest.mark.parametrize("empty", [0, 1, 2])
+def test_engines_agree_where_a_layer_has_no_weights(small_split, empty, by_pixel):
+    """Its outputs are its biases."""
+    random, network = np.random.default_rng(0), fully_connected([20, 8, 6, 4])
+    mask = {layer.weight_name: np.ones((layer.outputs, layer.inputs), np.uint8) for layer in network.layers}
+    mask[network.layers[empty].weight_name][:] = 0
+    start = with_biases(network, random)
+    recipe = Training(learning_rate=0.01, batch_size=30, precision="float64")
+    batches = random.integers(300, size=(UPDATES, recipe.batch_size))
+    compare_engines((network, rewind(start, mask), mask, recipe, small_split, batches), by_pixel)
+
+
+def with_biases(network, random):
+    """Initial weights with biases other than 0."""
+    biases = {layer.bias_name: random.normal(0, 0.3, layer.outputs).astype(np.float32) for layer in network.layers}
+    return network.initial(random) | biases
+
+
+def compare_engines(case, by_pixel):
     network, start, mask, recipe, split, batches = case
     expected = outcome(torch_engine, network, start, mask, recipe, split, batches)
     found = outcome(sparse_engine, network, start, mask, recipe, split, batches, first_by_pixel=by_pixel)
@@ -293,6 +317,13 @@ def test_kernels_take_denormal_numbers_as_0_and_leave_the_thread_as_it_was():
     halves(numbers)
     assert numbers[1] == (0 if X86 else least / 2)
     assert numbers[2] == least / 2
+
+
+def test_an_image_of_more_numbers_than_an_index_can_tell_is_refused():
+    labels = np.zeros(1, np.uint8)
+    assert Forms(Images(np.full((1, 65_536), 7, np.uint8), labels), np.float32).pixels.pixel[-1] == 65_535
+    with pytest.raises(LotteryError, match="an image has 65537 numbers, engine sparse takes up to 65536"):
+        Forms(Images(np.zeros((1, 65_537), np.uint8), labels), np.float32)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -8,6 +8,10 @@ import pytest
 import yaml
 from conftest import REPOSITORY, SMOKE
 
+from lottery.settings import Training
+from lottery.stacks import ExperimentKey, Member
+from lottery.training import job
+
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
 
 CONDA_NAMES = {
@@ -57,6 +61,19 @@ def test_conda_versions_equal_the_lock(path):
         assert pinned, f"{dependency!r} is not of the form `name =1.2.3`"
         name, version = pinned.groups()
         assert version == versions[CONDA_NAMES.get(name, name)], dependency
+
+
+@pytest.mark.parametrize("engine", ["sparse", "torch"])
+def test_a_training_asks_for_versions_of_its_environments_packages_alone(monkeypatch, engine):
+    """The project's own is not installed there: rules find it by its path."""
+    asked = []
+    monkeypatch.setattr(job, "version", lambda name: asked.append(name) or "1.0")
+    key = ExperimentKey(experiment="x", seed=0, dataset="mnist")
+    job.versions(job.Job(key, "lenet-300-100", Training(engine=engine), "dense", 0, [Member(0, 0)]))
+    dependencies = yaml.safe_load((REPOSITORY / "envs/training.yaml").read_text())["dependencies"]
+    names = [dependency.partition(" ")[0] for dependency in dependencies]
+    assert asked
+    assert set(asked) <= {CONDA_NAMES.get(name, name) for name in names}
 
 
 def rules() -> dict[str, str]:

@@ -124,7 +124,6 @@ def test_experiments_depend_on_the_file_that_adds_a_name_and_those_before_it(tmp
 
 
 def test_what_a_file_adds_is_in_the_checkpoints_key(tmp_path):
-    (tmp_path / "dataset").write_bytes(b"")
     key = ExperimentKey(experiment="x", seed=0, dataset="mnist")
     job = Job(key, "own", Training(), "dense", 0, [Member(0, 0)])
     keys = set()
@@ -134,7 +133,7 @@ def test_what_a_file_adds_is_in_the_checkpoints_key(tmp_path):
         LOADED.clear()
         load([tmp_path / f"{rate}.py"])
         NETWORKS["own"] = NETWORKS["conv-2"]
-        keys.add(checkpoint_key(job, job.members, {}, {}, tmp_path / "dataset"))
+        keys.add(checkpoint_key(job, job.members, {}, {}, lambda: "dataset", "code"))
     assert len(keys) == 2
 
 

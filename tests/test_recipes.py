@@ -19,7 +19,7 @@ from lottery.randomness import Seed
 from lottery.runs import read_run
 from lottery.settings import Training
 from lottery.tickets import rewind
-from lottery.training import torch_engine
+from lottery.training import loop, torch_engine
 from lottery.training.loop import Course, MemberData
 
 SHAPE = (3, 8, 8)
@@ -167,13 +167,13 @@ def test_the_schedule_is_the_papers():
     recipe = Training(
         optimizer="sgd", learning_rate=0.03, iterations=30_000, warmup_iterations=20_000, rate_drops=[20_000, 25_000]
     )
-    rates = recipe.rates(0, 30_000)
+    rates = loop.rates(recipe, 0, 30_000)
     assert rates[0] == pytest.approx(0.03 / 20_000)
     assert rates[9_999] == pytest.approx(0.015)
     assert rates[19_999] == pytest.approx(0.03)
     assert rates[20_000:25_000] == pytest.approx([0.003] * 5_000)
     assert rates[25_000:] == pytest.approx([0.0003] * 5_000)
-    assert recipe.rates(19_998, 20_002) == rates[19_998:20_002]
+    assert loop.rates(recipe, 19_998, 20_002) == rates[19_998:20_002]
 
 
 def test_views_are_flips_and_crops_of_a_padded_image():

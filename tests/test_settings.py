@@ -66,6 +66,7 @@ LENET = "experiments.lenet-mnist"
         ),
         (f"{LENET}.arms.0.drwas", 3, f"{LENET}.arms.0.drwas: unknown key; did you mean 'draws'?"),
         ("run", "-", "run: missing key"),
+        ("figures", "figure3", "figures: input should be a valid list or 'all', not 'figure3'"),
         ("run", "../elsewhere", "run: string should match pattern"),
         (
             f"{LENET}.training.learning_rate",

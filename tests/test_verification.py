@@ -153,6 +153,18 @@ def test_a_damaged_file_is_found(finished, tmp_path, name, damage):
     assert all(str(tmp_path) in line for line in wrong)
 
 
+def test_a_damaged_dataset_is_told_once_and_hides_nothing(finished, tmp_path):
+    shutil.copytree(finished / "smoke", tmp_path / "smoke")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/mnist.safetensors").write_bytes(b"damaged")
+    mask = tmp_path / "smoke" / STACK / "iterative/level2/mask.safetensors"
+    mask.unlink()
+    first, *others = verify(tmp_path / "smoke", tmp_path / "data")
+    assert first.startswith(f"{tmp_path}/data/mnist.safetensors: ")
+    assert others
+    assert all(str(mask) in line for line in others), "every file that is made from it names it"
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [

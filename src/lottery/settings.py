@@ -180,15 +180,6 @@ class Training(Section):
             return "sparse" if fully_connected and self.device == "cpu" and not self.needs_torch() else "torch"
         return self.engine
 
-    def rates(self, first: int, last: int) -> list[float]:
-        """The step size of the updates first, ..., last - 1, counted from 0."""
-        return [
-            self.learning_rate
-            * (min(1.0, (update + 1) / self.warmup_iterations) if self.warmup_iterations else 1.0)
-            * 0.1 ** sum(update >= drop for drop in self.rate_drops)
-            for update in range(first, last)
-        ]
-
 
 class Initialisation(Section):
     """What initial weights are drawn from, layer by layer."""

@@ -1,10 +1,12 @@
 """From a configuration to typed settings, or to one line for each thing that is wrong with it."""
 
+import itertools
 import typing
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from lottery.errors import LotteryError, suggest
 from lottery.settings import Section, Settings
@@ -24,9 +26,9 @@ def read_settings(values: Mapping[str, Any], *, where: str = "config") -> Settin
 def explain(error: ValidationError) -> list[str]:
     """One line for each thing wrong: which key, what was found, what would be right."""
     lines = []
-    for problem in error.errors():
-        parts = [str(part) for part in problem["loc"] if part not in ("list[int]", "literal['all']")]
-        place = [part if part.isprintable() else repr(part) for part in parts]
+    for place, alike in itertools.groupby(error.errors(), place_of):
+        # A key of several types has a problem for each of them.
+        problem, *others = alike
         name = ".".join(place)
         found = problem["input"]
         if problem["type"] == "extra_forbidden":
@@ -36,8 +38,15 @@ def explain(error: ValidationError) -> list[str]:
         elif problem["type"] == "value_error":
             lines.append(": ".join(filter(None, [name, str(problem["ctx"]["error"])])))
         else:
-            lines.append(f"{name}: {problem['msg'].lower()}, not {found!r}")
+            right = [problem["msg"], *(other["msg"].removeprefix("Input should be ") for other in others)]
+            lines.append(f"{name}: {' or '.join(right).lower()}, not {found!r}")
     return list(dict.fromkeys(lines))
+
+
+def place_of(problem: ErrorDetails) -> list[str]:
+    """The keys that lead to what is wrong, without the types that pydantic names among them."""
+    parts = [str(part) for part in problem["loc"] if part not in ("list[int]", "list[str]", "literal['all']")]
+    return [part if part.isprintable() else repr(part) for part in parts]
 
 
 def keys_at(place: list[str]) -> list[str]:

@@ -50,9 +50,11 @@ class Stack:
 
     @classmethod
     def parse(cls, text: str) -> "Stack":
-        """The stack of a folder name such as `r0-2`."""
-        first, last = text.removeprefix("r").split("-")
-        return cls(int(first), int(last))
+        """The stack of a folder name such as `r0-2`. Raises ValueError for another text."""
+        first, last = map(int, text.removeprefix("r").split("-"))
+        if last < first:
+            raise ValueError(f"{text} ends before it begins")
+        return cls(first, last)
 
     def members(self, draws: int = 1) -> list[Member]:
         """All draws of the first replicate, then of the next: the order of the leading array axis."""

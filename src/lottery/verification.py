@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -65,18 +66,27 @@ class Wrong(Exception):  # noqa: N818 - a finding
 def verify(run: Path, datasets: Path) -> Iterator[str]:
     """One line for each file of a finished run that is wrong: its path and what was found.
 
+    Where the images of an experiment cannot be read, all but the accuracies of its networks is checked.
+
     run: the folder `results/<run>`; datasets: the folder of prepared datasets. Raises LotteryError when there is no
     such run.
     """
     settings = read_finished_run(run / "tables" / "settings.json")
-    images: dict[str, Evaluated] = {}
-    jobs = [*rewind_points(settings), *trainings(settings)]
+    jobs = sorted([*rewind_points(settings), *trainings(settings)], key=attrgetter("experiment"))
+    unread: set[str] = set()
+    experiment, images = None, None
     for number, job in enumerate(jobs, start=1):
         log.info("%d of %d: %s", number, len(jobs), job.folder)
+        if job.experiment != experiment:
+            experiment, images = job.experiment, None
+            try:
+                images = evaluated_images(settings, experiment, datasets)
+            except LotteryError as problem:
+                if str(problem) not in unread:
+                    unread.add(str(problem))
+                    yield str(problem)
         try:
-            if job.experiment not in images:
-                images[job.experiment] = evaluated_images(settings, job.experiment, datasets)
-            Verification(run, settings, job, images[job.experiment]).check()
+            Verification(run, settings, job, images).check()
         except (Wrong, LotteryError) as problem:
             yield str(problem)
     try:
@@ -109,7 +119,7 @@ def evaluated_images(settings: Settings, experiment: str, datasets: Path) -> Eva
 class Verification:
     """One training job's files, and all that they are made of."""
 
-    def __init__(self, run: Path, settings: Settings, job: StackTraining, images: Evaluated) -> None:
+    def __init__(self, run: Path, settings: Settings, job: StackTraining, images: Evaluated | None) -> None:
         self.run, self.job, self.images = run, job, images
         self.folder = run / job.folder
         self.experiment: Experiment = settings.experiments[job.experiment]
@@ -143,7 +153,8 @@ class Verification:
             if trained[name][kept == 0].any():
                 raise Wrong(self.folder / "trained.safetensors", f"{name} has pruned weights that are not 0")
         self.check_history(summary)
-        self.check_accuracies(summary, trained, mask)
+        if self.images:
+            self.check_accuracies(summary, trained, mask, self.images)
 
     def path(self, name: str) -> Path:
         """A file of this job; the training up to the rewind iteration starts from the dense network's."""
@@ -254,15 +265,15 @@ class Verification:
             if told != found:
                 raise Wrong(path, f"iteration, loss and accuracy of the least validation loss are {found}, not {told}")
 
-    def check_accuracies(self, summary: Summary, trained: Arrays, mask: Arrays) -> None:
+    def check_accuracies(self, summary: Summary, trained: Arrays, mask: Arrays, images: Evaluated) -> None:
         """The accuracies told are those of the weights, and the validation images those of each replicate."""
         engine, recipe = engine_of(self.recipe, self.network), self.recipe
         engine.one_thread()
-        resident = [self.images.resident[member.replicate] for member in self.members]
+        resident = [images.resident[member.replicate] for member in self.members]
         evaluated = engine.Engine(self.network, trained, mask or None, resident, recipe)
         history = read_table(self.folder / "history.csv", HISTORY)
         validation = history.groupby(["replicate", "draw"])["validation_accuracy"].last()
-        for part, images in self.images.count.items():
+        for part, count in images.count.items():
             path = self.folder / ("history.csv" if part == "validation" else "summary.json")
             _, accuracies = evaluated.evaluate(part)
             for member, accuracy in zip(summary.members, accuracies.tolist(), strict=True):
@@ -270,7 +281,7 @@ class Verification:
                     continue
                 who = member.replicate, member.draw
                 told = validation[who] if part == "validation" else getattr(member, f"{part}_accuracy_final")
-                if told is None or abs(told - accuracy) * images > ROUNDING:
+                if told is None or abs(told - accuracy) * count > ROUNDING:
                     raise Wrong(
                         path,
                         f"replicate {member.replicate}, draw {member.draw}: {part} accuracy is told as {told},"

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from lottery.arrays import Arrays, read_arrays_with_texts, write_arrays
@@ -21,8 +22,8 @@ class Checkpoint:
     """
 
     def __init__(self, path: Path, key: Callable[[], str], seconds: float) -> None:
-        """seconds: how often the file is written. `key` is asked for only when there is, or will be, a file."""
-        self.path, self.key, self.seconds = path, key, seconds
+        """seconds: how often the file is written. `key` is asked for once, when there is, or will be, a file."""
+        self.path, self.key, self.seconds = path, cache(key), seconds
         self.written = time.monotonic()
 
     def read(self) -> Arrays | None:

@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
+from lottery import __version__
 from lottery.arrays import Arrays, of_member, stack, write_arrays, write_text
 from lottery.datasets.batches import random_views, shuffled_batches
 from lottery.datasets.images import read_splits
@@ -86,7 +87,7 @@ def run_job(job: Job, files: JobFiles, threads: int, checkpoint_seconds: float) 
 
 def train_members(job: Job, files: JobFiles, threads: int, checkpoint_seconds: float) -> None:
     """Do what `run_job` promises, on the device as it is."""
-    began = time.perf_counter()
+    began, code, commit = time.perf_counter(), code_digest(), git_commit()
     engine = engine_of(job.recipe, job.network)
     engine.one_thread()
     data = source(job.key.dataset)
@@ -95,6 +96,7 @@ def train_members(job: Job, files: JobFiles, threads: int, checkpoint_seconds: f
     images = dict(zip(replicates, engine.resident(splits, job.recipe), strict=True))
     start = read_parameters(files.start, job.network, len(job.members))
     mask = read_mask(files.mask, job.network, len(job.members)) if files.mask else {}
+    dataset = cache(lambda: file_digest(files.dataset))
     places = range(len(job.members))
     stacked = engine.together(job.recipe, job.network)
     slices = [slice(None)] if stacked else [slice(place, place + 1) for place in places]
@@ -104,16 +106,16 @@ def train_members(job: Job, files: JobFiles, threads: int, checkpoint_seconds: f
         data_of_members = [data_of(job, member, len(splits[0].train)) for member in members]
         own_images = [images[member.replicate] for member in members]
         made = engine.Engine(job.network, own_start, own_mask or None, own_images, job.recipe)
-        key = partial(checkpoint_key, job, members, own_start, own_mask, files.dataset)
-        name = ".".join([job.key.experiment, job.arm, f"level{job.level}", *map(str, members), "safetensors"])
-        checkpoint = Checkpoint(files.checkpoints / name, key, checkpoint_seconds)
+        key = partial(checkpoint_key, job, members, own_start, own_mask, dataset, code)
+        checkpoint = Checkpoint(files.checkpoints / checkpoint_name(job, members), key, checkpoint_seconds)
         groups.append(Group(members, Course(made, data_of_members, job.recipe, job.first), checkpoint))
         groups[-1].resume()
     run_together([group.to_the_end() for group in groups], threads, Progress(job, groups), engine.one_thread)
     records = [record for group in groups for record in group.course.records]
     write_arrays(files.trained, stack([record.trained for record in records]))
     write_text(files.history, history_csv(job.members, records))
-    write_text(files.summary, json.dumps(summary(job, files, records, mask, began), indent=1, allow_nan=False) + "\n")
+    told = summary(job, files, records, mask, began, commit)
+    write_text(files.summary, json.dumps(told, indent=1, allow_nan=False) + "\n")
     for group in groups:
         group.checkpoint.remove()
 
@@ -149,13 +151,34 @@ class Group:
         self.course.measure()
 
 
-def checkpoint_key(job: Job, members: list[Member], start: Arrays, mask: Arrays, dataset: Path) -> str:
-    """A hash of everything that determines how these members are trained."""
+def checkpoint_name(job: Job, members: list[Member]) -> str:
+    """Of the file that holds where these members, which follow one another, are."""
+    who = "-to-".join(dict.fromkeys([str(members[0]), str(members[-1])]))
+    return f"{job.key.experiment}.{job.arm}.level{job.level}.{who}.safetensors"
+
+
+def code_digest() -> str:
+    """A hash of the code that trains; to be taken when a job begins, since its files may be edited meanwhile."""
     package = Path(__file__).parent.parent
     code = hashlib.sha256()
     parts = ("*.py", "datasets/*.py", "networks/*.py", "training/**/*.py")
     for file in sorted(file for part in parts for file in package.glob(part)):
         code.update(file.read_bytes())
+    return code.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def checkpoint_key(
+    job: Job, members: list[Member], start: Arrays, mask: Arrays, dataset: Callable[[], str], code: str
+) -> str:
+    """A hash of everything that determines how these members are trained.
+
+    dataset, code: hashes of these; that of the dataset is asked for, since a job that is soon done needs none.
+    """
     what = [
         job.key.canonical_json(),
         job.network_name,
@@ -165,8 +188,8 @@ def checkpoint_key(job: Job, members: list[Member], start: Arrays, mask: Arrays,
         [str(member) for member in members],
         digest(start),
         digest(mask),
-        hashlib.sha256(dataset.read_bytes()).hexdigest(),
-        code.hexdigest(),
+        dataset(),
+        code,
         [extension.sha256 for extension in LOADED.values()],
         versions(job),
     ]
@@ -266,7 +289,9 @@ def history_csv(members: list[Member], records: list[Record]) -> str:
     return text.getvalue()
 
 
-def summary(job: Job, files: JobFiles, records: list[Record], mask: Arrays, began: float) -> dict[str, object]:
+def summary(
+    job: Job, files: JobFiles, records: list[Record], mask: Arrays, began: float, commit: str | None
+) -> dict[str, object]:
     """What happened, for people and for the tables: results of every member, and everything that led to them."""
     network = job.network
     members = []
@@ -280,9 +305,7 @@ def summary(job: Job, files: JobFiles, records: list[Record], mask: Arrays, bega
         "first_iteration": job.first,
         "members": members,
         "sha256": {
-            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in (files.start, files.mask, files.trained, files.history)
-            if path
+            path.name: file_digest(path) for path in (files.start, files.mask, files.trained, files.history) if path
         },
         "seed": job.key.seed,
         "dataset": job.key.dataset,
@@ -296,14 +319,15 @@ def summary(job: Job, files: JobFiles, records: list[Record], mask: Arrays, bega
         "job_seconds": round(time.perf_counter() - began, 3),
         "versions": versions(job),
         "processor": processor(),
-        "git_commit": git_commit(),
+        "git_commit": commit,
     }
 
 
 def versions(job: Job) -> dict[str, str]:
     """Python and the packages whose arithmetic makes the result."""
-    packages = ("lottery-ticket-workflow", "numpy", *engine_of(job.recipe, job.network).PACKAGES)
-    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+    packages = ("numpy", *engine_of(job.recipe, job.network).PACKAGES)
+    own = {"python": platform.python_version(), "lottery-ticket-workflow": __version__}
+    return own | {name: version(name) for name in packages}
 
 
 def processor() -> str:

@@ -164,7 +164,7 @@ class Course:
         noise = [each.noise(first) for each in self.data if each.noise]
         return self.engine.advance(
             batches,
-            rates=self.recipe.rates(first, last),
+            rates=rates(self.recipe, first, last),
             views=np.stack(views) if views else None,
             noise=noise or None,
         )
@@ -215,6 +215,16 @@ class Course:
         self.engine.restore(
             {name.removeprefix("engine."): values for name, values in state.items() if name.startswith("engine.")}
         )
+
+
+def rates(recipe: Training, first: int, last: int) -> list[float]:
+    """The step size of the updates first, ..., last - 1, counted from 0."""
+    return [
+        recipe.learning_rate
+        * (min(1.0, (update + 1) / recipe.warmup_iterations) if recipe.warmup_iterations else 1.0)
+        * 0.1 ** sum(update >= drop for drop in recipe.rate_drops)
+        for update in range(first, last)
+    ]
 
 
 def accuracies(engine: Engine) -> dict[Part, NDArray]:

@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lottery.datasets.images import Images
+from lottery.errors import LotteryError
 from lottery.training.sparse.machine import LINE, prefetch
 from lottery.training.sparse.transpose import COLUMNS, place_columns
 from lottery.training.sparse.vectors import WIDTH
@@ -24,10 +25,18 @@ class Pixels(NamedTuple):
     number: NDArray  # float [256], what the network sees of each byte
 
 
+PIXEL = np.uint16
+"""Of the index of a pixel."""
+
+
 class Forms:
     """Images in every form that an engine may ask for."""
 
     def __init__(self, images: Images, dtype: type[np.floating]) -> None:
+        """Raises LotteryError for images of more numbers than a pixel's index can tell apart."""
+        numbers, most = images.pixels.shape[1], np.iinfo(PIXEL).max + 1
+        if numbers > most:
+            raise LotteryError(f"an image has {numbers} numbers, engine sparse takes up to {most}: set engine: torch")
         self.label = images.labels
         self.scale = dtype(1 / 255)
         self.bytes = np.ascontiguousarray(images.pixels)
@@ -44,7 +53,7 @@ class Forms:
         groups = self.bytes.view(np.uint64) if self.bytes.shape[1] % 8 == 0 else self.bytes
         count = int(np.count_nonzero(self.bytes))
         start = np.zeros(len(self.label) + 1, np.int64)
-        pixel, byte = np.empty(count, np.uint16), np.empty(count, np.uint8)
+        pixel, byte = np.empty(count, PIXEL), np.empty(count, np.uint8)
         list_pixels(self.bytes, groups, start, pixel, byte)
         return Pixels(start, pixel, byte, np.arange(256, dtype=type(self.scale)) * self.scale)
 
@@ -68,7 +77,7 @@ def no_columns() -> NDArray:
 
 def no_pixels(dtype: type[np.floating]) -> Pixels:
     """What stands for the pixels that a sparse layer does not read."""
-    return Pixels(np.zeros(1, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.uint8), np.zeros(256, dtype))
+    return Pixels(np.zeros(1, np.int64), np.zeros(0, PIXEL), np.zeros(0, np.uint8), np.zeros(256, dtype))
 
 
 @njit(cache=True, nogil=True)

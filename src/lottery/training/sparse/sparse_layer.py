@@ -55,7 +55,8 @@ def sparse_layer(kept: NDArray, numbers: NDArray, gradients: NDArray) -> tuple[S
     row, column = np.nonzero(kept)
     count, (outputs, inputs) = len(row), kept.shape
     width = block_width(outputs, inputs, count)
-    block, blocks = column // width, -(-inputs // width)
+    # Without any input there is one block all the same: its outputs are the biases.
+    block, blocks = column // width, max(1, -(-inputs // width))
     order = np.lexsort((column, row, block))
     row, column, block = row[order], column[order], block[order]
     by_input = np.argsort(column, kind="stable")
