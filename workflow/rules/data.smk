@@ -3,7 +3,9 @@
 
 rule prepare_dataset:
     input:
-        code=with_extensions(modules("arrays.py", *(f"datasets/{name}.py" for name in ("cifar", "idx", "images", "raw", "sources")))),
+        code=with_extensions(
+            modules("arrays.py", *(f"datasets/{name}.py" for name in ("cifar", "idx", "images", "raw", "sources")))
+        ),
     output:
         "results/data/{dataset}.safetensors",
     log:
