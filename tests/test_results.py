@@ -20,7 +20,13 @@ RUNS = sorted(path.parent for path in REPOSITORY.glob("docs/results/*/levels.csv
 
 
 def test_there_are_results():
-    assert {run.name for run in RUNS} >= {"conv-fashion", "paper-mnist", "paper-mnist-repeat", "appendix-b-f"}
+    assert {run.name for run in RUNS} >= {
+        "conv-fashion",
+        "paper-mnist",
+        "paper-mnist-repeat",
+        "appendix-b-f",
+        "recipes",
+    }
 
 
 def test_make_runs_the_study_and_publishes_it():

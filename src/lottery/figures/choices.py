@@ -1,13 +1,16 @@
 """How much each choice of a recipe matters: recipes of one network side by side, effects with their intervals."""
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from lottery.analysis.measures import AT_EARLY_STOP, Comparison, Measured, NotRun
+from lottery.analysis.measures import AT_EARLY_STOP, EARLY_STOP, Comparison, Measured, NotRun
 from lottery.analysis.statistics import Estimate, mean_estimate, ratio_estimate
 from lottery.figures.recipes import networks_of
 from lottery.figures.style import WIDTH, caption, with_dense
@@ -16,24 +19,43 @@ from lottery.runs import DENSE
 SIZE = 21.1
 """Percent of weights remaining at which recipes are compared: where the paper's tickets are fastest."""
 
-EFFECTS: list[tuple[str, Callable[[Comparison], Measured], Callable[[Measured], Estimate], float | None]] = [
-    ("dense network:\ntest accuracy (%)", lambda c: 100 * c.values(DENSE, 100, AT_EARLY_STOP), mean_estimate, None),
-    ("ticket above dense:\ntest accuracy (points)", lambda c: c.accuracy_gain("iterative", SIZE), mean_estimate, 0),
-    ("ticket over dense:\nearly-stop iteration", lambda c: c.early_stop_ratio("iterative", SIZE), ratio_estimate, 1),
-    (
+COLOR = "#0072B2"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What is measured for each replicate, how its mean is taken, and the value that means no effect."""
+
+    label: str
+    measure: Callable[[Comparison], Measured]
+    estimate: Callable[[Measured], Estimate] = mean_estimate
+    none: float | None = None
+
+
+PANELS = [
+    Panel("dense network:\ntest accuracy (%)", lambda c: 100 * c.values(DENSE, 100, AT_EARLY_STOP)),
+    Panel(
+        "dense network:\nearly-stop iteration (K)", lambda c: c.values(DENSE, 100, EARLY_STOP) / 1000, ratio_estimate
+    ),
+    Panel("ticket above dense:\ntest accuracy (points)", lambda c: c.accuracy_gain("iterative", SIZE), none=0),
+    Panel(
+        "ticket over dense:\nearly-stop iteration",
+        lambda c: c.early_stop_ratio("iterative", SIZE),
+        ratio_estimate,
+        none=1,
+    ),
+    Panel(
         "ticket above reinitialised:\ntest accuracy (points)",
         lambda c: c.accuracy_gain("iterative", SIZE, versus="iterative-reinit"),
-        mean_estimate,
-        0,
+        none=0,
     ),
-    (
+    Panel(
         "reinitialised over ticket:\nearly-stop iteration",
         lambda c: c.early_stop_ratio("iterative-reinit", SIZE, versus="iterative", versus_percent=SIZE),
         ratio_estimate,
-        1,
+        none=1,
     ),
 ]
-"""Panels: what is measured for each replicate, its mean and interval, and the value that means no effect."""
 
 
 def choices(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
@@ -41,43 +63,53 @@ def choices(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     levels = with_dense(levels, "iterative", "iterative-reinit")
     networks = list(networks_of(levels))
     lengths = [table["experiment"].nunique() for _, table in networks]
-    figure, panels = plt.subplots(
+    figure, rows = plt.subplots(
         len(networks),
-        len(EFFECTS),
+        len(PANELS),
         figsize=(1.5 * WIDTH, 1.2 + 0.27 * sum(lengths) + 0.6 * len(networks)),
         layout="constrained",
         squeeze=False,
         sharey="row",
         height_ratios=lengths,
     )
-    for row, (title, table) in zip(panels, networks, strict=True):
+    for row, (title, table) in zip(rows, networks, strict=True):
         experiments = list(table["experiment"].unique())
-        for axes, (label, measure, estimate, none) in zip(row, EFFECTS, strict=True):
+        for axes, panel in zip(row, PANELS, strict=True):
             for place, experiment in enumerate(experiments):
-                draw_effect(axes, place, Comparison(table[table["experiment"] == experiment]), measure, estimate)
-            if none is not None:
-                axes.axvline(none, color="0.3", linewidth=0.8, linestyle="--")
-            axes.set_xlabel(label)
+                draw_effect(axes, place, Comparison(table[table["experiment"] == experiment]), panel)
+            if panel.none is not None:
+                axes.axvline(panel.none, color="0.3", linewidth=0.8, linestyle="--")
+            if panel.estimate is ratio_estimate:
+                ratio_axis(axes)
+            axes.set_xlabel(panel.label, fontsize="small")
             axes.margins(y=0.5 / len(experiments))
         row[0].set_yticks(range(len(experiments)), experiments)
         row[0].invert_yaxis()
         row[0].set_title(title, loc="left")
-    text = f"Tickets of {SIZE}% of the weights, measured at early stop. Bars: 95% intervals over replicates. "
+    text = (
+        f"Tickets of {SIZE}% of the weights, measured at early stop. Bars: 95% intervals over replicates; small dots:"
+        " each of them. "
+    )
     figure.supxlabel(text + caption(levels).partition(" Bars:")[0], fontsize="x-small", color="0.3")
     return figure
 
 
-def draw_effect(
-    axes: Axes,
-    place: int,
-    comparison: Comparison,
-    measure: Callable[[Comparison], Measured],
-    estimate: Callable[[Measured], Estimate],
-) -> None:
+def draw_effect(axes: Axes, place: int, comparison: Comparison, panel: Panel) -> None:
     """A point with its interval; nothing where the run did not train what is measured, or not long enough."""
     try:
-        found = estimate(measure(comparison))
+        values = panel.measure(comparison)
     except NotRun:
         return
-    axes.plot([found.low, found.high], [place, place], color="#0072B2", linewidth=1.3)
-    axes.plot(found.mean, place, color="#0072B2", marker="o")
+    found = panel.estimate(values)
+    axes.plot([found.low, found.high], [place, place], color=COLOR, linewidth=1.3)
+    axes.plot(found.mean, place, color=COLOR, marker="o")
+    axes.plot(values, [place + 0.25] * len(values), color="0.45", marker=".", markersize=3, linestyle="none")
+
+
+def ratio_axis(axes: Axes) -> None:
+    """Half and double lie equally far from 1; ticks at doubles, and between them where there are few."""
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(base=2 if high / low > 3 else math.sqrt(2)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
