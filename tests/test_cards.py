@@ -231,7 +231,7 @@ def test_the_summary_names_the_card(tmp_path, monkeypatch):
     found = {}
     for device in ("cpu", "cuda"):
         recipe = Training(device=device, engine="torch")
-        found[device] = summary(TrainingJob(key, "lenet-300-100", recipe, "dense", 0, []), files, [], {}, 0.0)
+        found[device] = summary(TrainingJob(key, "lenet-300-100", recipe, "dense", 0, []), files, [], {}, 0.0, None)
     assert (found["cpu"]["device"], found["cpu"]["card"]) == ("cpu", None)
     assert (found["cuda"]["device"], found["cuda"]["card"]) == ("cuda", "NVIDIA H100 80GB HBM3")
 

@@ -80,7 +80,7 @@ RANGES = [Range(above=0.5), Range(below=2), Range(above=0.5, below=2)]
 def test_p_and_interval_say_the_same(values, rule):
     estimate = mean_estimate(values)
     inside = rule.above < estimate.low and estimate.high < rule.below
-    outside = estimate.high <= rule.above or estimate.low >= rule.below
+    outside = estimate.high < rule.above or estimate.low > rule.below
     p = rule.p(estimate)
     if abs(p - SIGNIFICANCE) > 1e-9:
         assert (p < SIGNIFICANCE) == (inside or outside)
