@@ -10,6 +10,8 @@ from conftest import REPOSITORY
 
 from lottery.analysis.claims import judge
 from lottery.analysis.claims_text import as_markdown
+from lottery.analysis.measures import AT_EARLY_STOP, Comparison
+from lottery.analysis.statistics import mean_estimate, ratio_estimate
 from lottery.analysis.tables import CURVES, LEVELS, read_judged, read_table
 from lottery.figures.catalog import figures_of_run
 from lottery.figures.drawing import draw
@@ -65,6 +67,53 @@ def test_the_figures_are_drawn_from_the_tables(run, tmp_path):
         draw(name, levels, read_details(run, name), [drawn])
         assert drawn.read_text() == (run / drawn.name).read_text(), name
         assert (run / f"{name}.png").is_file()
+
+
+NUMBER = r"(-?\d+(?:\.\d+)?)"
+INTERVAL = re.compile(
+    rf"{NUMBER}x?(?: points)?(?: (?:more|less)(?: accurate)?)? \({NUMBER}(?: less| more)? to {NUMBER}(?: less| more)?\)"
+)
+"""An estimate with its interval, as the texts write it; "less" stands for a sign."""
+
+TEXTS = [REPOSITORY / "README.md", REPOSITORY / "docs/replication.md", *(run / "README.md" for run in RUNS)]
+
+LEFT_OUT = {("0.60", "0.53", "0.68"), ("2.37", "2.07", "2.71")}
+"""Of paper-mnist-tenth, whose tables are not in the repository."""
+
+
+def intervals_of(text: str) -> list[tuple[str, str, str]]:
+    return INTERVAL.findall(re.sub(r"\s+", " ", text))
+
+
+def estimates() -> list[tuple[float, float, float]]:
+    """What the published runs found, with intervals: their claims, and the comparisons of the recipes."""
+    claims = pd.concat([pd.read_csv(run / "claims.csv") for run in RUNS]).dropna(subset="ci_low")
+    found = list(claims[["ours", "ci_low", "ci_high"]].itertuples(index=False, name=None))
+    levels = read_table(REPOSITORY / "docs/results/recipes/levels.csv", LEVELS)
+    recipes = {name: Comparison(table) for name, table in levels.groupby("experiment")}
+    for recipe in recipes.values():
+        gains = [recipe.accuracy_gain("iterative", 21.1, versus=arm) for arm in ("dense", "iterative-reinit")]
+        ticket, papers = (100 * each.values("iterative", 21.1, AT_EARLY_STOP) for each in (recipe, recipes["paper"]))
+        ratio = ratio_estimate(recipe.early_stop_ratio("iterative", 21.1))
+        means = [mean_estimate(values) for values in [*gains, papers - ticket]]
+        found += [(each.mean, each.low, each.high) for each in [*means, ratio]]
+    return found
+
+
+def says(written: tuple[str, ...], found: tuple[float, ...]) -> bool:
+    """Whether written numbers are found ones, rounded, but for the sign, which may be a word."""
+    return all(
+        abs(abs(float(text)) - abs(value)) <= 0.5001 * 10.0 ** -len(text.partition(".")[2])
+        for text, value in zip(written, found, strict=True)
+    )
+
+
+def test_the_texts_say_what_the_tables_say():
+    found = estimates()
+    turned = [(mean, high, low) for mean, low, high in found]
+    written = [each for text in TEXTS for each in intervals_of(text.read_text()) if each not in LEFT_OUT]
+    assert len(written) > 50
+    assert not [each for each in written if not any(says(each, other) for other in found + turned)]
 
 
 def test_a_changed_number_is_noticed(tmp_path):
