@@ -27,6 +27,7 @@ def test_there_are_results():
         "paper-mnist",
         "paper-mnist-repeat",
         "appendix-b-f",
+        "appendix-g-part",
         "recipes",
     }
 
