@@ -17,7 +17,7 @@ from lottery.figures.figure1 import figure1
 from lottery.figures.figure4 import figure4a, figure4b, figure4c
 from lottery.figures.figure5 import figure5
 from lottery.figures.figure6 import figure6
-from lottery.figures.style import LOOKS, use_style
+from lottery.figures.style import LOOKS, use_style, write_below
 from lottery.networks import build
 
 
@@ -181,6 +181,21 @@ def test_captions_count_only_draws_that_are_drawn(tables):
     use_style()
     assert "(9 networks where 3 are drawn for each ticket)" in figure4a(levels, curves).get_supxlabel()
     assert "(6 networks where 2 are drawn for each ticket)" in figure1(levels, curves).get_supxlabel()
+
+
+@pytest.mark.parametrize("width", [4.6, 6.75])
+def test_small_print_is_not_cut_off(width):
+    use_style()
+    figure, _ = plt.subplots(figsize=(width, 3), layout="constrained")
+    write_below(
+        figure,
+        "Points: mean of n = 5 replicates (15 networks where 3 are drawn for each ticket), 5,000 iterations each."
+        " Bars: least and greatest network.",
+    )
+    figure.draw_without_rendering()
+    (text,) = figure.texts
+    margin = 0.02 * figure.bbox.width
+    assert margin < text.get_window_extent().x0 < text.get_window_extent().x1 < figure.bbox.width - margin
 
 
 def test_a_line_of_one_shot_tickets_has_steps_of_one_kind(tables):

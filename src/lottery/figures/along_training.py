@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from lottery.analysis.measures import nearest_size
 from lottery.analysis.tables import NETWORK
-from lottery.figures.style import WIDTH, caption, percent_axis, thousands_along, with_dense
+from lottery.figures.style import WIDTH, caption, percent_axis, thousands_along, with_dense, write_below
 from lottery.runs import DENSE
 
 PANELS: list[list[tuple[str, float]]] = [
@@ -81,7 +81,7 @@ def curves_of_sizes(
         if window[0] < table.loc[table["iteration"] == table["iteration"].max(), measure].median() < window[1]:
             row[0].set_ylim(*window)
         row[0].set_ylabel(f"{experiment}\n{label}")
-    figure.supxlabel(caption(levels, "Bands"), fontsize="x-small", color="0.3")
+    write_below(figure, caption(levels, "Bands"))
     return figure
 
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from lottery.analysis.measures import AT_EARLY_STOP, EARLY_STOP, Comparison, Measured, NotRun
 from lottery.analysis.statistics import Estimate, mean_estimate, ratio_estimate
 from lottery.figures.recipes import networks_of
-from lottery.figures.style import WIDTH, caption, with_dense
+from lottery.figures.style import WIDTH, caption, with_dense, write_below
 from lottery.runs import DENSE
 
 SIZE = 21.1
@@ -90,7 +90,7 @@ def choices(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
         f"Tickets of {SIZE}% of the weights, measured at early stop. Bars: 95% intervals over replicates; small dots:"
         " each of them. "
     )
-    figure.supxlabel(text + caption(levels).partition(" Bars:")[0], fontsize="x-small", color="0.3")
+    write_below(figure, text + caption(levels).partition(" Bars:")[0])
     return figure
 
 

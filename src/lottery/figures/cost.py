@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lottery.figures.style import PAPER_TICKS, WIDTH, weights_axis
+from lottery.figures.style import PAPER_TICKS, WIDTH, weights_axis, write_below
 
 LINES = {
     "plain": ("plain masked PyTorch loop", "#000000", "s", "--"),
@@ -29,5 +29,5 @@ def cost(table: pd.DataFrame) -> Figure:
     panels[0].set_ylabel("milliseconds an iteration")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3)
-    figure.supxlabel("LeNet-300-100, MNIST, batch 60, one thread. Medians.", fontsize="x-small", color="0.3")
+    write_below(figure, "LeNet-300-100, MNIST, batch 60, one thread. Medians.")
     return figure

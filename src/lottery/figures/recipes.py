@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-from lottery.figures.style import caption
+from lottery.figures.style import caption, write_below
 from lottery.runs import DENSE
 
 Name = Callable[[dict[str, Any]], str]
@@ -49,4 +49,4 @@ def finish(figure: Figure, levels: pd.DataFrame, *, columns: int, note: str = ""
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             lines.setdefault(label, handle)
     figure.legend(list(lines.values()), list(lines), loc="outside upper center", ncols=columns)
-    figure.supxlabel("\n".join(filter(None, [caption(levels), note])), fontsize="x-small", color="0.3")
+    write_below(figure, caption(levels), note)

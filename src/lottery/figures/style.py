@@ -151,7 +151,7 @@ def finish(figure: Figure, levels: pd.DataFrame, axes: Axes, *, columns: int) ->
     """The legend of one panel above all, and below how many networks stand behind a point."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=columns)
-    figure.supxlabel(caption(levels), fontsize="x-small", color="0.3")
+    write_below(figure, caption(levels))
 
 
 def caption(levels: pd.DataFrame, spread: str = "Bars") -> str:
@@ -163,11 +163,17 @@ def caption(levels: pd.DataFrame, spread: str = "Bars") -> str:
     diverged = int(levels["diverged_iteration"].notna().sum())
     crossed = " (points that miss some are crossed)" if spread == "Bars" else ""
     lost = f" {diverged} of these {len(levels)} networks diverged and are left out{crossed}." if diverged else ""
-    text = (
+    return (
         f"Points: mean of n = {span(replicates)} replicates{more}, {length} iterations each."
         f" {spread}: least and greatest network.{lost}"
     )
-    return textwrap.fill(text, 110)
+
+
+def write_below(figure: Figure, *paragraphs: str) -> None:
+    """Small print below all panels, in lines that the figure is wide enough for."""
+    width = min(110, int(21 * figure.get_figwidth()))
+    lines = [textwrap.fill(text, width) for text in paragraphs if text]
+    figure.supxlabel("\n".join(lines), fontsize="x-small", color="0.3")
 
 
 def span(numbers: pd.Series) -> str:

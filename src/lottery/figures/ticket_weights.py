@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lottery.figures.style import WIDTH
+from lottery.figures.style import WIDTH, write_below
 
 LAYERS = ["first hidden layer", "second hidden layer", "output layer"]
 UNITS_BEFORE = ["inputs", "units of the first hidden layer", "units of the second hidden layer"]
@@ -74,7 +74,7 @@ def panels(
         row[0].set_ylabel(f"{experiment}\ndensity")
     figure.legend(*rows[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     text = f"Histograms over all weights or units of n = {replicates_of(levels)} replicates; the area of each is 1."
-    figure.supxlabel(text, fontsize="x-small", color="0.3")
+    write_below(figure, text)
     return figure
 
 
