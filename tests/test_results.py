@@ -11,9 +11,10 @@ from conftest import REPOSITORY
 from lottery.analysis.claims import judge
 from lottery.analysis.claims_text import as_markdown
 from lottery.analysis.measures import AT_EARLY_STOP, Comparison
-from lottery.analysis.statistics import mean_estimate, ratio_estimate
+from lottery.analysis.statistics import mean_estimate
 from lottery.analysis.tables import CURVES, LEVELS, read_judged, read_table
 from lottery.figures.catalog import figures_of_run
+from lottery.figures.choices import PANELS, SIZE
 from lottery.figures.drawing import draw
 from lottery.publication import read_details
 from lottery.runs import read_finished_run, trainings
@@ -73,46 +74,64 @@ def test_the_figures_are_drawn_from_the_tables(run, tmp_path):
 
 NUMBER = r"(-?\d+(?:\.\d+)?)"
 INTERVAL = re.compile(
-    rf"{NUMBER}x?(?: points)?(?: (?:more|less)(?: accurate)?)? \({NUMBER}(?: less| more)? to {NUMBER}(?: less| more)?\)"
+    rf"{NUMBER}x?(?: points)?( more| less)?(?: accurate)? \({NUMBER}( more| less)? to {NUMBER}( more| less)?\)"
 )
-"""An estimate with its interval, as the texts write it; "less" stands for a sign."""
+"""An estimate with its interval, as the texts write it."""
 
 TEXTS = [REPOSITORY / "README.md", REPOSITORY / "docs/replication.md", *(run / "README.md" for run in RUNS)]
 
+Numbers = tuple[float, float, float]
+"""A mean and both ends of its interval."""
 
-def intervals_of(text: str) -> list[tuple[str, str, str]]:
-    return INTERVAL.findall(re.sub(r"\s+", " ", text))
+
+def written_in(text: str) -> list[tuple[str, ...]]:
+    """Mean, low and high of each estimate; where words tell signs, as in (0.1 less to 0.5 more), "less" becomes "-"."""
+    found = []
+    for mean, word, low, low_word, high, high_word in INTERVAL.findall(re.sub(r"\s+", " ", text)):
+        words = (word if low_word or high_word else "", low_word, high_word)
+        found.append(
+            tuple("-" * (each == " less") + number for each, number in zip(words, (mean, low, high), strict=True))
+        )
+    return found
 
 
-def estimates() -> list[tuple[float, float, float]]:
-    """What the published runs found, with intervals: their claims, and the comparisons of the recipes."""
+def estimates() -> list[Numbers]:
+    """What the published runs found: their claims, and what recipes are compared by."""
     claims = pd.concat([pd.read_csv(run / "claims.csv") for run in RUNS]).dropna(subset="ci_low")
     found = list(claims[["ours", "ci_low", "ci_high"]].itertuples(index=False, name=None))
     levels = read_table(REPOSITORY / "docs/results/recipes/levels.csv", LEVELS)
     recipes = {name: Comparison(table) for name, table in levels.groupby("experiment")}
-    for recipe in recipes.values():
-        gains = [recipe.accuracy_gain("iterative", 21.1, versus=arm) for arm in ("dense", "iterative-reinit")]
-        ticket, papers = (100 * each.values("iterative", 21.1, AT_EARLY_STOP) for each in (recipe, recipes["paper"]))
-        ratio = ratio_estimate(recipe.early_stop_ratio("iterative", 21.1))
-        means = [mean_estimate(values) for values in [*gains, papers - ticket]]
-        found += [(each.mean, each.low, each.high) for each in [*means, ratio]]
-    return found
+    tickets = {name: 100 * recipe.values("iterative", SIZE, AT_EARLY_STOP) for name, recipe in recipes.items()}
+    compared = [panel.estimate(panel.measure(recipe)) for recipe in recipes.values() for panel in PANELS]
+    compared += [mean_estimate(tickets["paper"] - each) for each in tickets.values()]
+    return found + [(each.mean, each.low, each.high) for each in compared]
 
 
-def says(written: tuple[str, ...], found: tuple[float, ...]) -> bool:
-    """Whether written numbers are found ones, rounded, but for the sign, which may be a word."""
-    return all(
-        abs(abs(float(text)) - abs(value)) <= 0.5001 * 10.0 ** -len(text.partition(".")[2])
-        for text, value in zip(written, found, strict=True)
+def says(written: tuple[str, ...], found: Numbers) -> bool:
+    """Whether written numbers are the found ones, rounded, or all of them with the other sign: less for more."""
+    mean, low, high = found
+    return any(
+        all(
+            abs(float(text) - value) <= 0.5001 * 10.0 ** -len(text.partition(".")[2])
+            for text, value in zip(written, values, strict=True)
+        )
+        for values in (found, (-mean, -high, -low))
     )
 
 
 def test_the_texts_say_what_the_tables_say():
     found = estimates()
-    turned = [(mean, high, low) for mean, low, high in found]
-    written = [each for text in TEXTS for each in intervals_of(text.read_text())]
+    written = [each for text in TEXTS for each in written_in(text.read_text())]
     assert len(written) > 50
-    assert not [each for each in written if not any(says(each, other) for other in found + turned)]
+    assert not [each for each in written if not any(says(each, other) for other in found)]
+
+
+def test_a_wrong_number_in_a_text_is_noticed():
+    for text in ("0.21 points less (0.10 less to 0.53 more)", "0.21 (-0.10 to 0.54)", "0.21 (0.10 to 0.53)"):
+        (written,) = written_in(text)
+        assert not says(written, (0.21, -0.10, 0.53))
+    (written,) = written_in("0.21 points more (0.10 less to 0.53 more)")
+    assert says(written, (0.21, -0.10, 0.53))
 
 
 def test_a_changed_number_is_noticed(tmp_path):

@@ -170,7 +170,7 @@ def caption(levels: pd.DataFrame, spread: str = "Bars") -> str:
 
 
 def write_below(figure: Figure, *paragraphs: str) -> None:
-    """Small print below all panels, in lines that the figure is wide enough for."""
+    """Small print below all panels: at most 110 letters in a line, and 21 in each inch of the figure's width."""
     width = min(110, int(21 * figure.get_figwidth()))
     lines = [textwrap.fill(text, width) for text in paragraphs if text]
     figure.supxlabel("\n".join(lines), fontsize="x-small", color="0.3")
