@@ -150,6 +150,7 @@ def test_an_axis_is_cut_where_lines_leave_the_papers_window_downwards(tables):
     cut = figure4b(levels, curves).axes[0]
     assert cut.get_ylim() == (0.92, 0.99)
     assert [text.get_text() for text in cut.texts] == ["cut off below"]
+    assert cut.texts[0].get_position()[1] > 1, "above the panel, where no line is"
     levels["test_accuracy_final"] -= 0.2
     assert figure4b(levels, curves).axes[0].get_ylim()[0] < 0.2, "a network that never is as good is not cut off"
 

@@ -124,7 +124,9 @@ def cut_below(axes: Axes, window: tuple[float, float]) -> None:
     low, high = window
     if np.nanmin(values) < low < np.nanmax(values) <= high:
         axes.set_ylim(low, high)
-        axes.text(0.02, 0.02, "cut off below", transform=axes.transAxes, fontsize="x-small", color="0.3")
+        axes.text(
+            1, 1.01, "cut off below", transform=axes.transAxes, ha="right", va="bottom", fontsize="x-small", color="0.3"
+        )
 
 
 IN_THOUSANDS = FuncFormatter(lambda value, _: f"{value / 1000:g}K" if value else "0")
