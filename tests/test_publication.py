@@ -1,6 +1,7 @@
 """What a finished run hands on: small tables from which its figures and verdicts can be made again."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -60,6 +61,17 @@ def test_a_run_whose_figures_draw_no_curve(run, tmp_path):
     write_table(tmp_path / "curves.csv", drawn_curves(levels, curves, ["figure1"]))
     read_details(tmp_path, "figure1")
     assert read_table(tmp_path / "curves.csv", CURVES).empty
+
+
+def test_histograms_are_published_where_a_figure_draws_them(run, published, tmp_path):
+    assert (published / "distributions.csv").read_bytes() == (run / "tables/distributions.csv").read_bytes()
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    settings = json.loads((copy / "tables/settings.json").read_text())
+    (copy / "tables/settings.json").write_text(json.dumps(settings | {"figures": ["figure1"]}))
+    publish(copy, tmp_path / "published")
+    assert not (tmp_path / "published/distributions.csv").exists()
+    assert (tmp_path / "published/figure1.svg").read_bytes() == (published / "figure1.svg").read_bytes()
 
 
 TABLES = {"levels": LEVELS, "curves": CURVES}

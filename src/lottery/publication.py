@@ -33,15 +33,16 @@ DECIMALS = 5
 def publish(run: Path, folder: Path) -> None:
     """Write the evidence of a finished run into a folder: small files only.
 
-    levels.csv, layers.csv, distributions.csv and settings.json as the run has them; curves.csv with what its figures
-    draw of it, rounded; verdicts and figures (SVG and PNG) made from these tables; machine.json, which tells what made
-    the run. Raises LotteryError when the run is not complete.
+    levels.csv, layers.csv and settings.json as the run has them, and distributions.csv where a figure draws it;
+    curves.csv with what its figures draw of it, rounded; verdicts and figures (SVG and PNG) made from these tables;
+    machine.json, which tells what made the run. Raises LotteryError when the run is not complete.
     """
     tables = run / "tables"
     settings = read_finished_run(tables / "settings.json")
     levels = read_table(tables / "levels.csv", LEVELS)
     names = figures_of_run(settings)
-    copied = ["levels.csv", "settings.json"] + ["layers.csv", "distributions.csv"] * bool(described(settings))
+    copied = ["levels.csv", "settings.json"] + ["layers.csv"] * bool(described(settings))
+    copied += ["distributions.csv"] * any(details_of(name) == "distributions" for name in names)
     for name in copied:
         read_bytes(tables / name)
     curves = drawn_curves(levels, read_table(tables / "curves.csv", CURVES), names).round(DECIMALS)
