@@ -10,12 +10,13 @@ SNAKEMAKE := .venv/bin/snakemake --profile workflow/profiles/local
 figures: $(READY)
 	$(SNAKEMAKE)
 
-# The paper's whole MNIST study, main text and appendices, many hours; its evidence goes to docs/results.
+# The paper's MNIST study, main text and appendices, many hours: all evidence of docs/results but that of conv-fashion.
 paper-mnist: $(READY)
 	$(call published,paper-mnist)
 	$(call published,paper-mnist paper-mnist-repeat)
+	$(call published,paper-mnist paper-mnist-tenth)
 	$(call published,appendix-b-f)
-	$(call published,appendix-g)
+	$(call published,appendix-g appendix-g-part)
 	$(call published,recipes)
 
 # Run a configuration, or several laid over each other, and publish the run, which has the name of the last.

@@ -40,7 +40,7 @@ def test_make_runs_the_study_and_publishes_it():
     for files, run, published in runs:
         configured = [yaml.safe_load((REPOSITORY / file).read_text())["run"] for file in files.split()]
         assert configured[-1] == run == published
-    assert {run for _, run, _ in runs} == {"paper-mnist", "paper-mnist-repeat", "appendix-b-f", "appendix-g", "recipes"}
+    assert {run for _, run, _ in runs} == {run.name for run in RUNS} - {"conv-fashion"}
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
