@@ -17,20 +17,19 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/progress.smk"
-include: "workflow/rules/plan.smk"
 include: "workflow/rules/data.smk"
-include: "workflow/rules/training.smk"
 include: "workflow/rules/tickets.smk"
-include: "workflow/rules/controls.smk"
+include: "workflow/rules/training.smk"
 include: "workflow/rules/analysis.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/plan.smk"
 
 
 # On a cluster only trainings are submitted: the rest takes seconds, and a download needs the network of the login node.
 localrules:
+    write_settings,
     prepare_dataset,
     initialize,
-    initialize_small,
     prune,
     rewind,
     make_control,
@@ -44,6 +43,11 @@ localrules:
 # again each second: about 120 of them took a fifth of a core. Trainings take longer than a second, so no limit is needed.
 onstart:
     workflow.scheduler.job_rate_limiter = None
+
+
+# What the settings do not keep of a finished run is let go.
+onsuccess:
+    keeping.let_go(Path("results", SETTINGS.run), SETTINGS)
 
 
 rule all:

@@ -10,7 +10,7 @@ from lottery.arrays import Arrays, read_arrays
 from lottery.networks import build
 from lottery.pruning.allocation import ladder
 from lottery.settings import Pruning
-from lottery.verification import verify
+from lottery.evidence.verification import verify
 
 NETWORK = build("lenet-30-10", (28, 28), 10)
 

@@ -14,7 +14,7 @@ from lottery.analysis.measures import Comparison, NotRun
 from lottery.analysis.tables import LEVELS
 from lottery.networks import build
 from lottery.pruning.allocation import ladder, remaining
-from lottery.recipe import recipe_columns
+from lottery.settings.columns import recipe_columns
 from lottery.settings import Experiment, Pruning
 
 NETWORK = build("lenet-300-100", (28, 28), 10)

@@ -12,7 +12,7 @@ from lottery.analysis.measures import Comparison, NotRun
 from lottery.analysis.tables import LEVELS
 from lottery.networks import build
 from lottery.pruning.allocation import ladder, remaining
-from lottery.recipe import recipe_columns
+from lottery.settings.columns import recipe_columns
 from lottery.settings import Experiment
 
 LENET = "lenet-300-100"

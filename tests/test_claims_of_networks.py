@@ -13,7 +13,7 @@ from lottery.analysis.measures import AT_EARLY_STOP, FINAL, Comparison, NotRun
 from lottery.analysis.tables import LEVELS
 from lottery.networks import build
 from lottery.pruning.allocation import ladder, remaining
-from lottery.recipe import recipe_columns
+from lottery.settings.columns import recipe_columns
 from lottery.settings import Experiment, Pruning
 
 CONV = {"conv-2": (22, 0.1), "conv-4": (26, 0.1), "conv-6": (26, 0.15)}

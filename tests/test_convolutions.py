@@ -20,7 +20,7 @@ from lottery.runs import read_run
 from lottery.settings import Training
 from lottery.tickets import rewind
 from lottery.training import torch_engine
-from lottery.verification import verify
+from lottery.evidence.verification import verify
 
 RECIPE = Training(optimizer="sgd", learning_rate=0.05, batch_size=6, precision="float64")
 

@@ -10,8 +10,8 @@ from lottery.figures.catalog import CATALOG, family_of, figures_of_run
 from lottery.figures.drawing import trained_in
 from lottery.figures.hyperparameters import what_was_run
 from lottery.figures.selection import Trained
-from lottery.recipe import recipe_columns
-from lottery.settings_reading import read_settings
+from lottery.settings.columns import recipe_columns
+from lottery.settings.reading import read_settings
 
 
 def trained(name: str, network: str, dataset: str, arms: list[str], **recipe: object) -> Trained:

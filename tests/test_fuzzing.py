@@ -18,8 +18,8 @@ from lottery.datasets.idx import parse_idx
 from lottery.datasets.images import read_splits
 from lottery.errors import LotteryError
 from lottery.runs import read_finished_run
-from lottery.settings_reading import read_settings
-from lottery.weights import read_mask, read_parameters
+from lottery.settings.reading import read_settings
+from lottery.arrays.weights import read_mask, read_parameters
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from lottery.analysis.tables import CURVES, LEVELS, read_judged, read_table, wri
 from lottery.errors import LotteryError
 from lottery.figures.catalog import figures_of_run
 from lottery.figures.drawing import draw
-from lottery.publication import DECIMALS, drawn_curves, publish, read_details
+from lottery.evidence.publication import DECIMALS, drawn_curves, publish, read_details
 from lottery.runs import read_finished_run
 
 

@@ -16,7 +16,7 @@ from lottery.analysis.tables import CURVES, LEVELS, read_judged, read_table
 from lottery.figures.catalog import figures_of_run
 from lottery.figures.choices import PANELS, SIZE
 from lottery.figures.drawing import draw
-from lottery.publication import read_details
+from lottery.evidence.publication import read_details
 from lottery.runs import read_finished_run, trainings
 
 RUNS = sorted(path.parent for path in REPOSITORY.glob("docs/results/*/levels.csv"))

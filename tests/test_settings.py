@@ -11,7 +11,7 @@ from conftest import REPOSITORY
 from lottery.errors import LotteryError
 from lottery.runs import levels_of, read_run, stacks, trainings
 from lottery.settings import Settings
-from lottery.settings_reference import readme_with_reference, schema
+from lottery.settings.reference import readme_with_reference, schema
 from lottery.stacks import Stack
 
 

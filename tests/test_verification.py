@@ -11,7 +11,7 @@ import pytest
 
 from lottery.arrays import read_arrays, write_arrays
 from lottery.cli import main
-from lottery.verification import verify
+from lottery.evidence.verification import verify
 
 STACK = "lenet-mnist/r0-1"
 

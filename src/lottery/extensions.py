@@ -1,4 +1,4 @@
-"""A user's own networks and datasets: Python files named by the settings, which add to the tables of names.
+"""A user's own networks, datasets, arms and criteria: Python files named by the settings, which add to the tables.
 
 A file is run as the user's own code, as a Snakefile is, and is never looked for anywhere but where it is named.
 """
@@ -16,14 +16,24 @@ from pathlib import Path
 from types import CodeType
 from typing import ParamSpec, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lottery.arms.arm import Arm
+from lottery.arms.masks import Pruned
+from lottery.arms.rows import ARMS
 from lottery.arrays import read_bytes
+from lottery.datasets.catalog import SOURCES
 from lottery.datasets.images import PARSERS, Parser
-from lottery.datasets.sources import SOURCES, Source, check_source
-from lottery.errors import LotteryError
+from lottery.datasets.sources import Source, check_source
+from lottery.errors import LotteryError, suggest
 from lottery.networks import NETWORKS, Network, check_network, known_name
+from lottery.pruning.criteria import CRITERIA, Criterion
 from lottery.settings import NAME
 
 log = logging.getLogger(__name__)
+
+Score = Callable[[NDArray, NDArray, np.random.Generator], NDArray]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,12 +44,11 @@ NetworkMaker = Callable[[tuple[int, int, int], int], Network]
 
 @dataclass(frozen=True)
 class Extension:
-    """A file that was loaded: its path as it was named, its content's SHA-256, the names that it added."""
+    """A file that was loaded: its path as it was named, its content's SHA-256, the names that it added to tables."""
 
     path: str
     sha256: str
-    networks: frozenset[str]
-    datasets: frozenset[str]
+    names: frozenset[str]
 
 
 LOADED: dict[Path, Extension] = {}
@@ -91,6 +100,45 @@ def add_dataset(data: Source, parse: Parser | None = None) -> None:
     SOURCES[data.name] = data
 
 
+def add_arm(row: Arm) -> None:
+    """Let experiments name an arm.
+
+    Raises LotteryError when the name is taken, or the arm names another that is not there or has no masks.
+    """
+    check_name("arm", row.name)
+    if row.name in ARMS:
+        raise LotteryError(f"there is an arm {row.name!r} already")
+    for name in row.named_arms:
+        if name not in ARMS or not ARMS[name].masked or ARMS[name].samples:
+            pruned = ", ".join(each.name for each in ARMS.values() if each.masked and not each.samples)
+            raise LotteryError(f"arm {row.name}: {name!r} is no arm whose masks can be taken; known: {pruned}")
+    if isinstance(row.mask, Pruned) and row.mask.scores not in CRITERIA:
+        raise LotteryError(f"arm {row.name}: unknown criterion {row.mask.scores!r}{suggest(row.mask.scores, CRITERIA)}")
+    ARMS[row.name] = row
+
+
+def add_criterion(name: str, score: Score, *, compares: bool = False) -> None:
+    """Let arms prune by a criterion of what weights tell.
+
+    score: from the survivors' weights and initial weights of a layer, each float32 [survivors], and a generator, to
+    their scores, [survivors]; those of the largest scores are kept. compares: whether it looks at the initial weights.
+    Raises LotteryError when the name is taken.
+    """
+    check_name("criterion", name)
+    if name in CRITERIA:
+        raise LotteryError(f"there is a criterion {name!r} already")
+    score_safely = told_in_one_line(f"criterion {name}", score)
+
+    def scores(weights: NDArray, initial: NDArray, random: np.random.Generator) -> NDArray:
+        found = np.asarray(score_safely(weights, initial, random))
+        if found.shape != weights.shape or found.dtype.kind not in "fiu":
+            given = f"{found.dtype} {list(found.shape)}"
+            raise LotteryError(f"criterion {name}: gives {given}, expected numbers {list(weights.shape)}")
+        return found
+
+    CRITERIA[name] = Criterion(scores, compares)
+
+
 def check_name(kind: str, name: str) -> None:
     """Raise LotteryError for a name that cannot stand in paths and commands."""
     if not isinstance(name, str) or not re.fullmatch(NAME, name):
@@ -115,7 +163,7 @@ def loaded(path: Path) -> Extension:
         below = "" if path.is_absolute() else f"; relative paths start at the working directory, {Path.cwd()}"
         raise LotteryError(f"{error}{below}") from None
     log.info("Loading %s", path)
-    networks, datasets = set(NETWORKS), set(SOURCES)
+    before = table_names()
     name = f"_lottery_extension_{len(LOADED)}"
     loader = AsItIsNow(name, str(path), content)
     spec = spec_from_file_location(name, path, loader=loader)
@@ -129,9 +177,13 @@ def loaded(path: Path) -> Extension:
     return Extension(
         str(path),
         hashlib.sha256(content).hexdigest(),
-        frozenset(NETWORKS) - networks,
-        frozenset(SOURCES) - datasets,
+        table_names() - before,
     )
+
+
+def table_names() -> frozenset[str]:
+    """All names of the tables that a file can add to."""
+    return frozenset().union(NETWORKS, SOURCES, ARMS, CRITERIA)
 
 
 class AsItIsNow(SourceFileLoader):
@@ -148,31 +200,28 @@ class AsItIsNow(SourceFileLoader):
         return self.source_to_code(self.content, self.path)
 
 
-def needed(paths: Sequence[str], network: str, dataset: str) -> list[str]:
-    """Of the loaded files named by a run, those that its experiments with this network and dataset depend on.
+def needed(paths: Sequence[str], names: Collection[str]) -> list[str]:
+    """Of the loaded files named by a run, those that jobs of these names (network, dataset, arm, ...) depend on.
 
-    They are the file that adds a name and all before it, which it may build on; none where both names are known without
-    them, so that an edit repeats nothing there.
+    They are the file that adds a name and all before it, which it may build on; none where all are known without them,
+    so that an edit repeats nothing there.
     """
     adding = [LOADED[Path(path).resolve()] for path in paths]
-    last = max(
-        (place for place, each in enumerate(adding, 1) if network in each.networks or dataset in each.datasets),
-        default=0,
-    )
+    last = max((number for number, each in enumerate(adding, 1) if each.names & set(names)), default=0)
     return list(paths[:last])
 
 
-def told_in_one_line(place: str, function: Callable[P, R]) -> Callable[P, R]:
-    """A user's function, whose errors become LotteryError: the place in the settings, the file and line, the error."""
+def told_in_one_line(begins: str, function: Callable[P, R]) -> Callable[P, R]:
+    """A user's function, whose errors become LotteryError: how they begin, the file and line, the error."""
 
     def call(*arguments: P.args, **options: P.kwargs) -> R:
         try:
             return function(*arguments, **options)
         except LotteryError as error:
-            raise LotteryError(f"{place}: {error}") from None
+            raise LotteryError(f"{begins}: {error}") from None
         except Exception as error:
             where = told(error, {each.path for each in LOADED.values()}) or what(error)
-            raise LotteryError(f"{place}: {where}") from error
+            raise LotteryError(f"{begins}: {where}") from error
 
     return call
 

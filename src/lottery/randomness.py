@@ -8,13 +8,28 @@ from typing import Literal
 import numpy as np
 
 Purpose = Literal[
-    "split", "initialisation", "batches", "reinitialisation", "random mask", "own values", "noise", "views", "dropout"
+    "split",
+    "initialisation",
+    "batches",
+    "views",
+    "dropout",
+    "reinitialisation",
+    "random mask",
+    "own values",
+    "noise",
+    "random scores",
+    "scored images",
+    "own batches",
+    "own views",
+    "own dropout",
 ]
 
 
 @dataclass(frozen=True)
 class Seed:
-    """The part of a key that is common to one replicate: the run's root seed, the experiment, the replicate."""
+    """The part of a key that is common to one replicate: the run's root seed, the replicate, and the name of the
+    experiment or the one under which experiments share their replicates.
+    """
 
     root: int
     experiment: str

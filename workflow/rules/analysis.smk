@@ -1,11 +1,20 @@
 # Tables, and what they say about the paper's claims.
 
 
+def of_run(wildcards, output):
+    """The run's folder, as its commands name it."""
+    return str(Path(output[0]).parents[1])
+
+
+OWN_FILES = [f"--extension={path}" for path in SETTINGS.extensions]
+
+
 rule collect:
     input:
-        summaries=trained_stacks("summary.json"),
-        histories=trained_stacks("history.csv"),
-        code=modules("arrays.py", "recipe.py", "analysis/tables.py"),
+        summaries=trained("summary.json"),
+        histories=trained("history.csv"),
+        code=code_of("analysis/tables.py"),
+        settings=ancient(SETTINGS_FILE),
     output:
         levels=report(
             "<results>/tables/levels.csv",
@@ -23,24 +32,24 @@ rule collect:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=2000,
         runtime=10,
     params:
-        folders=lambda wildcards, input: [str(Path(summary).parent) for summary in input.summaries],
-        settings=settings_of_results(),
+        run=of_run,
+        extensions=OWN_FILES,
+        verb="collect",
+        depends_on=dependence.of_results(SETTINGS),
     message:
         "Collect the results of all trainings in two tables"
     shell:
-        "python -m lottery collect --levels {output.levels} --curves {output.curves}"
-        " --settings {params.settings:q} --settings-file {output.settings} {params.folders:q} > {log} 2>&1"
+        "python -m lottery {params.verb} {params.run:q} {params.extensions:q} > {log} 2>&1"
 
 
-rule describe_tickets:
+use rule collect as describe_tickets with:
     input:
-        weights=[f"<results>/{file}" for file in runs.described_files(SETTINGS)],
-        code=modules(
-            "arrays.py", "recipe.py", *(f"analysis/{name}.py" for name in ("measures", "tables", "ticket_weights"))
-        ),
+        weights=[f"<results>/{file}" for file in listing.described_files(SETTINGS)],
+        code=code_of("analysis/ticket_weights.py"),
+        settings=ancient(SETTINGS_FILE),
     output:
         layers="<results>/tables/layers.csv",
         distributions="<results>/tables/distributions.csv",
@@ -48,28 +57,20 @@ rule describe_tickets:
         "<logs>/describe_tickets.log",
     benchmark:
         "<benchmarks>/describe_tickets.tsv"
-    conda:
-        "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
-        run=lambda wildcards, output: str(Path(output.layers).parents[1]),
-        settings=settings_of_results(),
-        extensions=[f"--extension={path}" for path in SETTINGS.extensions],
+        run=of_run,
+        extensions=OWN_FILES,
+        verb="describe-tickets",
+        depends_on=dependence.of_results(SETTINGS),
     message:
         "Tell which weights are in the tickets"
-    shell:
-        "python -m lottery describe-tickets --run {params.run:q} --settings {params.settings:q} {params.extensions:q}"
-        " --layers {output.layers} --distributions {output.distributions} > {log} 2>&1"
 
 
-rule judge_claims:
+use rule collect as judge_claims with:
     input:
         levels=rules.collect.output.levels,
         layers=layers(),
-        code=modules("arrays.py", "recipe.py", "analysis"),
+        code=code_of("analysis/claims.py", "analysis/claims_text.py"),
     output:
         csv=report(
             "<results>/tables/claims.csv",
@@ -88,16 +89,9 @@ rule judge_claims:
         "<logs>/judge_claims.log",
     benchmark:
         "<benchmarks>/judge_claims.tsv"
-    conda:
-        "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
     params:
-        layers=lambda wildcards, input: f"--layers {input.layers}" if input.layers else "",
+        run=of_run,
+        extensions=[],
+        verb="judge-claims",
     message:
         "Judge the paper's claims"
-    shell:
-        "python -m lottery judge-claims --levels {input.levels} {params.layers} --csv {output.csv} --markdown {output.markdown}"
-        " --html {output.html} > {log} 2>&1"

@@ -14,15 +14,20 @@ IS_MODULE = workflow.modifier.parent_modifier is not None
 ROOT = REPOSITORY if IS_MODULE else Path(os.path.relpath(REPOSITORY))
 sys.path.insert(0, str(REPOSITORY / "src"))
 
-from lottery import extensions, runs, stacks
+from lottery import code, extensions
+from lottery.arms import lineage
+from lottery.arms.places import Place, Replicates
+from lottery.arms.rows import ARMS
+from lottery.datasets.catalog import SOURCES
 from lottery.errors import LotteryError
 from lottery.figures.catalog import CATALOG, figures_of_run
 from lottery.pruning import allocation
-from lottery.tickets import ARMS
+from lottery.runs import dependence, keeping, listing, reading
+from lottery.runs.jobs import Job
 from lottery.training import cards
 
 try:
-    SETTINGS = runs.read_run(config)
+    SETTINGS = reading.read_run(config)
 except LotteryError as error:
     raise WorkflowError(str(error))
 
@@ -52,129 +57,84 @@ pathvars:
 
 wildcard_constraints:
     experiment="|".join(SETTINGS.experiments),
-    stack=r"r(0|[1-9][0-9]*)-(0|[1-9][0-9]*)",
+    replicates=r"r(0|[1-9][0-9]*)-(0|[1-9][0-9]*)",
     arm="|".join(map(re.escape, ARMS)),
     level=r"0|[1-9][0-9]*",
     dataset=r"[a-z0-9-]+",
     figure="|".join(CATALOG),
 
 
-def arms_where(condition):
-    """A wildcard constraint: the arms whose row in the table of arms fulfils a condition."""
-    return "|".join(re.escape(name) for name, arm in ARMS.items() if condition(arm)) or "none"
+def arms_made_by(verb, file):
+    """A wildcard constraint: the arms whose file of this kind a verb writes."""
+    return "|".join(
+        re.escape(name) for name in ARMS if lineage.maker(Place("", Replicates(0, 0), name, 0), file) == verb
+    )
 
 
-def modules(*names):
-    """The package's files whose editing must repeat a rule; a folder stands for all files in it."""
-    package = ROOT / "src" / "lottery"
-    return [
-        str(file)
-        for name in names
-        for file in (sorted((package / name).rglob("*.py")) if (package / name).is_dir() else [package / name])
-    ]
+def code_of(*names):
+    """The package's files whose editing must repeat a rule: these modules and all that they import."""
+    return [local(str(ROOT / "src" / "lottery" / file.relative_to(code.PACKAGE))) for file in code.modules_of(*names)]
 
 
-def experiment_of(wildcards):
-    return SETTINGS.experiments[wildcards.experiment]
+CODE = {
+    verb: code_of("runs/making.py", "arrays/weights.py") for verb in ("initialize", "rewind", "make-control", "prune")
+}
+CODE |= {"score": code_of("training/scores.py"), "train": code_of("training/job.py")}
 
 
-def extension_files(wildcards):
-    """The user's files that an experiment's network and dataset, or a dataset alone, depend on."""
-    if wildcards.get("dataset"):
-        return extensions.needed(SETTINGS.extensions, "", wildcards.dataset)
-    experiment = experiment_of(wildcards)
-    return extensions.needed(SETTINGS.extensions, experiment.network, experiment.dataset)
+def own_files(paths):
+    """The user's files, out of the reach of a module's prefix. Snakemake warns of paths that begin with "./", and names
+    files by the text of their paths.
+    """
+    return [local(os.path.abspath(path) if IS_MODULE else str(Path(path))) for path in paths]
 
 
-def extension_options(wildcards):
-    """The same as options. They are relative to the working directory, in a module too."""
-    return [f"--extension={path}" for path in extension_files(wildcards)]
+def job(wildcards):
+    """The training job that a rule's wildcards name."""
+    names = [str(wildcards[name]) for name in ("experiment", "replicates", "arm")]
+    return Job(SETTINGS, Place.parse(f"{'/'.join(names)}/level{wildcards['level']}"))
 
 
-def with_extensions(code):
-    """Code with the user's files that a job depends on, out of the reach of a module's prefix."""
+def files_read(verb):
+    """The files that a verb reads to make those of a place: of places, its code, and the images."""
 
     def files(wildcards):
-        # Snakemake warns of paths that begin with "./", and names files by the text of their paths.
-        return code + [os.path.abspath(path) if IS_MODULE else str(Path(path)) for path in extension_files(wildcards)]
+        asked = job(wildcards)
+        read = lineage.files_read(asked.place, verb, asked.experiment)
+        found = [f"<results>/{place.folder}/{file}.safetensors" for place, file in read]
+        images = [f"results/data/{asked.experiment.dataset}.safetensors"] * (verb in ("score", "train"))
+        return found + images + own_files(asked.extensions) + CODE[verb]
 
     return files
 
 
-STARTING_CODE = with_extensions(
-    modules("arrays.py", "networks", "randomness.py", "stacks.py", "tickets.py", "weights.py")
-)
-PRUNING_CODE = with_extensions(modules("arrays.py", "networks", "stacks.py", "tickets.py", "weights.py", "pruning"))
-TRAINING_CODE = with_extensions(
-    modules("arrays.py", "networks", "randomness.py", "stacks.py", "weights.py", "datasets", "training")
-)
-
-
-def key(wildcards):
-    """What seeds an experiment's random numbers and names its images, as canonical text."""
-    experiment = experiment_of(wildcards)
-    return stacks.ExperimentKey(
-        experiment=wildcards.experiment, seed=SETTINGS.seed, dataset=experiment.dataset
-    ).canonical_json()
-
-
-def settings_of_results():
-    """All settings that results depend on, as canonical text."""
-    indifferent = {"threads_per_job", "checkpoint_seconds"}
-    return SETTINGS.canonical_json(exclude={"data_mirror": True, "experiments": {"__all__": indifferent}})
-
-
-def initialisation(wildcards):
-    """What initial weights are drawn from, as canonical text."""
-    return experiment_of(wildcards).initialisation.canonical_json()
-
-
-def recipe(wildcards):
-    """The training recipe as canonical text: a job is repeated when it changes."""
-    return experiment_of(wildcards).training.canonical_json()
-
-
-def recipe_to_rewind_point(wildcards):
-    """The recipe of the dense network's training up to the rewind iteration."""
-    return runs.recipe_of(experiment_of(wildcards), runs.REWIND_POINT).canonical_json()
-
-
-def pruning(wildcards):
-    """The part of the pruning recipe that an arm's masks depend on, as canonical text."""
-    recipe = experiment_of(wildcards).pruning
-    return recipe.canonical_json(exclude=set() if ARMS[wildcards.arm].linear else {"linear_step"})
-
-
-def network(wildcards):
-    """The network trained by an arm at a level."""
-    return runs.network_name_at(
-        experiment_of(wildcards), wildcards.get("arm", runs.DENSE), int(wildcards.get("level", 0))
+def of_job(verb):
+    """What the command of a verb names, and what else a job depends on."""
+    return dict(
+        run=lambda wildcards, output: run_folder(output),
+        place=lambda wildcards: job(wildcards).place.folder,
+        extensions=lambda wildcards: [f"--extension={path}" for path in job(wildcards).extensions],
+        depends_on=lambda wildcards: dependence.depends_on(job(wildcards), verb),
+        verb=verb,
     )
 
 
-def draws(wildcards):
-    return runs.draws_of(experiment_of(wildcards), wildcards.arm)
+def run_folder(output):
+    """The folder results/<run> that a place's file lies in, wherever a storage keeps it."""
+    return str(Path(output[0]).parents[4])
 
 
-def place(wildcards):
-    """Which networks of an experiment a training job trains, as options."""
-    first = runs.first_iteration(experiment_of(wildcards), wildcards.arm)
-    beginning = f" --first {first}" if first else ""
-    return f"--arm {wildcards.arm} --level {wildcards.level} --draws {draws(wildcards)}{beginning}"
-
-
-def dataset(wildcards):
-    return f"results/data/{experiment_of(wildcards).dataset}.safetensors"
-
-
-def checkpoints(wildcards, output):
-    """The folder of the run's checkpoints: results/<run>/checkpoints."""
-    return str(Path(output.trained).parents[4] / "checkpoints")
+def told(wildcards):
+    """A job in the words of messages."""
+    asked = job(wildcards)
+    percent = 100 * allocation.remaining(asked.network, asked.counts) if asked.arm.masked else 100
+    size = f" at level {asked.place.level}, {percent:.1f}% of the weights" if asked.arm.masked else ""
+    return f"{asked.place.arm}{size}: {asked.place.experiment}, replicates {asked.place.replicates}"
 
 
 def checkpoint_seconds(wildcards):
     """How often a training job saves where it is: a resource, since it changes no result and repeats no job."""
-    return str(experiment_of(wildcards).checkpoint_seconds)
+    return str(job(wildcards).experiment.checkpoint_seconds)
 
 
 def more_each_attempt(amount):
@@ -184,7 +144,7 @@ def more_each_attempt(amount):
 
 def gpus(wildcards):
     """GPUs of a training job."""
-    return 1 if experiment_of(wildcards).training.device == "cuda" else 0
+    return 1 if job(wildcards).training.device == "cuda" else 0
 
 
 def cards_here():
@@ -211,7 +171,7 @@ if (
 
 
 def job_threads(wildcards):
-    return experiment_of(wildcards).threads_per_job
+    return job(wildcards).experiment.threads_per_job
 
 
 def cores_at_once(wildcards):
@@ -219,64 +179,9 @@ def cores_at_once(wildcards):
     return workflow.resource_settings.cores or workflow.resource_settings.nodes or os.cpu_count()
 
 
-def remaining(wildcards):
-    """Percent of weights remaining, for messages."""
-    experiment = experiment_of(wildcards)
-    counts = runs.counts_at(experiment, wildcards.arm, int(wildcards.level))
-    return f"{100 * allocation.remaining(runs.network_of(experiment), counts):.1f}%"
-
-
-def stack_file(wildcards, arm, level, name):
-    """A file of the same stack, of another arm or level."""
-    return f"<results>/{wildcards.experiment}/{wildcards.stack}/{arm}/level{level}/{name}"
-
-
-def rewind_point(wildcards):
-    """The weights that survivors are set back to: the initial ones, or those of a later iteration."""
-    if experiment_of(wildcards).rewind_iteration:
-        return stack_file(wildcards, runs.REWIND_POINT, 0, "trained.safetensors")
-    return stack_file(wildcards, runs.DENSE, 0, "start.safetensors")
-
-
-def scored_weights(wildcards):
-    """The weights that pruning scores: those trained at the level before, or the dense network's."""
-    level = int(wildcards.level)
-    if ARMS[wildcards.arm].mask == "pruned untrained":
-        return stack_file(wildcards, runs.DENSE, 0, "start.safetensors")
-    if ARMS[wildcards.arm].mask == "pruned at once" or level == 1:
-        return stack_file(wildcards, runs.DENSE, 0, "trained.safetensors")
-    return stack_file(wildcards, wildcards.arm, level - 1, "trained.safetensors")
-
-
-def survivors(wildcards):
-    """The mask that a further pruning shrinks; none when pruning starts from the dense network."""
-    level = int(wildcards.level)
-    if ARMS[wildcards.arm].mask != "pruned step by step" or level == 1:
-        return []
-    return stack_file(wildcards, wildcards.arm, level - 1, "mask.safetensors")
-
-
-def kept_weights(wildcards):
-    """The weights that survivors of a pruning go on from: the rewind point, or where they are."""
-    continued = ARMS[wildcards.arm].start == "continued"
-    return scored_weights(wildcards) if continued else rewind_point(wildcards)
-
-
-def kept_iteration(wildcards):
-    """The iteration of these weights."""
-    experiment = experiment_of(wildcards)
-    continued = ARMS[wildcards.arm].start == "continued"
-    return experiment.training.iterations if continued else experiment.rewind_iteration
-
-
-def ticket_mask(wildcards):
-    """The mask that a control shares or imitates."""
-    return stack_file(wildcards, ARMS[wildcards.arm].of, wildcards.level, "mask.safetensors")
-
-
-def trained_stacks(filename):
+def trained(filename):
     """This file of every training that the run's results are collected from."""
-    return [f"<results>/{training.folder}/{filename}" for training in runs.trainings(SETTINGS)]
+    return [f"<results>/{job.place.folder}/{filename}" for job in listing.trainings(SETTINGS)]
 
 
 def details(wildcards):
@@ -286,9 +191,35 @@ def details(wildcards):
 
 def layers():
     """What claims about tickets' weights are judged by, if the run has any."""
-    return ["<results>/tables/layers.csv"] if runs.described(SETTINGS) else []
+    return ["<results>/tables/layers.csv"] if listing.described(SETTINGS) else []
 
 
 def figure_names():
     """The figures that the arms of at least one experiment allow."""
     return figures_of_run(SETTINGS)
+
+
+# The run's settings, which every command reads. A change of the file repeats nothing by itself: what a job depends on
+# stands among its parameters.
+SETTINGS_FILE = "<results>/settings.json"
+
+
+rule write_settings:
+    output:
+        SETTINGS_FILE,
+    log:
+        "<logs>/write_settings.log",
+    benchmark:
+        "<benchmarks>/write_settings.tsv"
+    conda:
+        "../../envs/workflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        settings=SETTINGS.canonical_json(),
+    message:
+        "Write the settings of the run"
+    script:
+        "../scripts/write_settings.py"

@@ -1,11 +1,15 @@
 # Raw files, found or downloaded and verified by checksum, to one file of arrays for each dataset.
 
 
+def extensions_of_dataset(wildcards):
+    """The user's files that a dataset depends on."""
+    return extensions.needed(SETTINGS.extensions, [wildcards.dataset])
+
+
 rule prepare_dataset:
     input:
-        code=with_extensions(
-            modules("arrays.py", *(f"datasets/{name}.py" for name in ("cifar", "idx", "images", "raw", "sources")))
-        ),
+        code=code_of("datasets/images.py"),
+        extensions=lambda wildcards: own_files(extensions_of_dataset(wildcards)),
     output:
         "results/data/{dataset}.safetensors",
     log:
@@ -21,11 +25,12 @@ rule prepare_dataset:
         mem_mb=1500,
         runtime=60,
     params:
-        extensions=extension_options,
+        extensions=lambda wildcards: [f"--extension={path}" for path in extensions_of_dataset(wildcards)],
         resources=str(ROOT / "resources"),
         downloads=lambda wildcards, output: str(Path(output[0]).parent / "raw"),
+        depends_on=lambda wildcards: dependence.of_dataset(SOURCES[wildcards.dataset]),
     message:
         "Find or download, verify and unpack the dataset {wildcards.dataset}"
     shell:
-        "python -m lottery prepare-dataset --dataset {wildcards.dataset} {params.extensions:q} --resources {params.resources:q}"
+        "python -m lottery prepare-dataset {wildcards.dataset} {params.extensions:q} --resources {params.resources:q}"
         " --downloads {params.downloads:q} --output {output} > {log} 2>&1"

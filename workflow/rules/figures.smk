@@ -1,14 +1,16 @@
 # Figures: tables in, pictures out.
 
 
-rule plot:
+def drawing_code(wildcards):
+    """The files whose edit repeats a figure: the module that draws it and all that this imports."""
+    return code_of("figures/drawing.py", f"figures/{CATALOG[wildcards.figure].module}.py")
+
+
+use rule collect as plot with:
     input:
         levels=rules.collect.output.levels,
         details=details,
-        code=modules(
-            *("arrays.py", "recipe.py", "figures"),
-            *(f"analysis/{name}.py" for name in ("appendix_g", "measures", "statistics", "tables")),
-        ),
+        code=drawing_code,
     output:
         pdf="<results>/figures/{figure}.pdf",
         svg="<results>/figures/{figure}.svg",
@@ -22,17 +24,12 @@ rule plot:
         "<logs>/plot/{figure}.log",
     benchmark:
         "<benchmarks>/plot/{figure}.tsv"
-    conda:
-        "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
     params:
+        run=of_run,
+        extensions=lambda wildcards: [wildcards.figure],
+        verb="plot",
         title=lambda wildcards: CATALOG[wildcards.figure].title,
         caption=lambda wildcards: CATALOG[wildcards.figure].caption,
+        row=lambda wildcards: repr(CATALOG[wildcards.figure]),
     message:
         "Draw {wildcards.figure}"
-    shell:
-        "python -m lottery plot --figure {wildcards.figure} --levels {input.levels} --details {input.details}"
-        " --output {output.pdf} {output.svg} {output.png} > {log} 2>&1"

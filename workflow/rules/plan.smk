@@ -2,6 +2,8 @@
 
 
 rule plan:
+    input:
+        settings=ancient(SETTINGS_FILE),
     log:
         "<logs>/plan.log",
     localrule: True
@@ -12,9 +14,9 @@ rule plan:
         mem_mb=500,
         runtime=5,
     params:
-        settings=SETTINGS.canonical_json(),
+        extensions=OWN_FILES,
         cores=cores_at_once,
     message:
         "Estimate what the run will cost"
     shell:
-        "python -m lottery plan --settings {params.settings:q} --cores {params.cores} 2>&1 | tee {log}"
+        "python -m lottery plan {input.settings:q} {params.extensions:q} --cores {params.cores} 2>&1 | tee {log}"

@@ -6,7 +6,7 @@ from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from lottery.planning.plan import Plan, duration
-from lottery.planning.steps import Step
+from lottery.planning.tasks import Task
 
 
 class TrainingProgress(logging.Handler):
@@ -26,14 +26,14 @@ class TrainingProgress(logging.Handler):
         event = getattr(record, "event", None)
         if event == LogEvent.RUN_INFO:
             self.start(record.stats)
-        elif event == LogEvent.JOB_INFO and record.rule_name.startswith("train_"):
-            self.running[record.jobid] = planned_seconds(training_of(record.rule_name, record.wildcards))
+        elif event == LogEvent.JOB_INFO and record.rule_name == "train":
+            self.running[record.jobid] = planned_seconds(job(record.wildcards).place)
         elif event == LogEvent.JOB_FINISHED and record.job_id in self.running:
             self.finish(self.running.pop(record.job_id))
 
     def start(self, jobs_of_rule):
-        self.jobs = sum(count for rule, count in jobs_of_rule.items() if rule.startswith("train_"))
-        everything = runs.trainings(SETTINGS)
+        self.jobs = jobs_of_rule.get("train", 0)
+        everything = [each.place for each in listing.trainings(SETTINGS)]
         missing = [
             each for each in everything if not Path("results", SETTINGS.run, each.folder, "summary.json").exists()
         ]
@@ -55,16 +55,9 @@ class TrainingProgress(logging.Handler):
         print(f"Progress: {text}, {duration(elapsed)} since the start", file=sys.stderr, flush=True)
 
 
-def training_of(rule, wildcards):
-    """What a job of a training rule trains."""
-    arm = {"train_dense": runs.DENSE, "train_to_rewind_point": runs.REWIND_POINT}.get(rule) or str(wildcards["arm"])
-    level = int(wildcards.get("level", 0))
-    return runs.StackTraining(str(wildcards["experiment"]), stacks.Stack.parse(str(wildcards["stack"])), arm, level)
-
-
 def planned_seconds(place):
     """How long a training job takes, by the plan."""
-    return Plan(SETTINGS).duration(Step("train", place))
+    return Plan(SETTINGS).duration(Task("train", place))
 
 
 # In a module rules have other names and are a part of the workflow, whose rest only that workflow can estimate.

@@ -1,19 +1,19 @@
-# Winning tickets: prune the smallest trained weights, set the survivors back to the initialisation.
+# Masks and starting weights: initial weights, winning tickets, and controls that differ from them in one thing.
+# Which files a rule reads is lineage's answer; of all rules only prune_... see src/lottery/arms/lineage.py
 
 
-rule prune:
+rule initialize:
     input:
-        trained=scored_weights,
-        survivors=survivors,
-        code=PRUNING_CODE,
+        made_from=files_read("initialize"),
+        settings=ancient(SETTINGS_FILE),
     output:
-        mask="<results>/{experiment}/{stack}/{arm}/level{level}/mask.safetensors",
+        start="<results>/{experiment}/{replicates}/{arm}/level{level}/start.safetensors",
     log:
-        "<logs>/prune/{experiment}.{stack}.{arm}.level{level}.log",
+        "<logs>/initialize/{experiment}.{replicates}.{arm}.level{level}.log",
     benchmark:
-        "<benchmarks>/prune/{experiment}.{stack}.{arm}.level{level}.tsv"
+        "<benchmarks>/initialize/{experiment}.{replicates}.{arm}.level{level}.tsv"
     wildcard_constraints:
-        arm=arms_where(lambda arm: arm.mask.startswith("pruned")),
+        arm=arms_made_by("initialize", "start"),
     conda:
         "../../envs/training.yaml"
     threads: 1
@@ -21,48 +21,71 @@ rule prune:
         mem_mb=1500,
         runtime=5,
     params:
-        key=key,
-        network=network,
-        extensions=extension_options,
-        pruning=pruning,
-        survivors=lambda wildcards, input: f"--survivors {input.survivors}" if input.survivors else "",
-        remaining=remaining,
+        **of_job("initialize"),
+        told=told,
     message:
-        "Prune {wildcards.arm} to level {wildcards.level}, {params.remaining} of the weights:"
-        " {wildcards.experiment}, replicates {wildcards.stack}"
+        "Draw initial weights, {params.told}"
     shell:
-        "python -m lottery prune --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
-        " {params.extensions:q} --arm {wildcards.arm} --level {wildcards.level} --pruning {params.pruning:q}"
-        " --trained {input.trained} {params.survivors} --mask {output.mask} > {log} 2>&1"
+        "python -m lottery {params.verb} {params.run:q} {params.place} {params.extensions:q} > {log} 2>&1"
 
 
-rule rewind:
+# Remove the weights of smallest score.
+use rule initialize as prune with:
     input:
-        checkpoint=kept_weights,
-        mask=rules.prune.output.mask,
-        code=STARTING_CODE,
+        made_from=files_read("prune"),
+        settings=ancient(SETTINGS_FILE),
     output:
-        start="<results>/{experiment}/{stack}/{arm}/level{level}/start.safetensors",
+        mask="<results>/{experiment}/{replicates}/{arm}/level{level}/mask.safetensors",
     log:
-        "<logs>/rewind/{experiment}.{stack}.{arm}.level{level}.log",
+        "<logs>/prune/{experiment}.{replicates}.{arm}.level{level}.log",
     benchmark:
-        "<benchmarks>/rewind/{experiment}.{stack}.{arm}.level{level}.tsv"
+        "<benchmarks>/prune/{experiment}.{replicates}.{arm}.level{level}.tsv"
     wildcard_constraints:
-        arm=arms_where(lambda arm: arm.mask.startswith("pruned")),
-    conda:
-        "../../envs/training.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=5,
+        arm=arms_made_by("prune", "mask"),
     params:
-        key=key,
-        network=network,
-        extensions=extension_options,
-        iteration=kept_iteration,
+        **of_job("prune"),
+        told=told,
     message:
-        "Rewind {wildcards.arm} at level {wildcards.level} to iteration {params.iteration}:"
-        " {wildcards.experiment}, replicates {wildcards.stack}"
-    shell:
-        "python -m lottery rewind --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
-        " {params.extensions:q} --checkpoint {input.checkpoint} --mask {input.mask} --start {output.start} > {log} 2>&1"
+        "Prune {params.told}"
+
+
+# Set the survivors back to where they started.
+use rule initialize as rewind with:
+    input:
+        made_from=files_read("rewind"),
+        settings=ancient(SETTINGS_FILE),
+    output:
+        start="<results>/{experiment}/{replicates}/{arm}/level{level}/start.safetensors",
+    log:
+        "<logs>/rewind/{experiment}.{replicates}.{arm}.level{level}.log",
+    benchmark:
+        "<benchmarks>/rewind/{experiment}.{replicates}.{arm}.level{level}.tsv"
+    wildcard_constraints:
+        arm=arms_made_by("rewind", "start"),
+    params:
+        **of_job("rewind"),
+        told=told,
+        iteration=lambda wildcards: job(wildcards).first_iteration,
+    message:
+        "Rewind to iteration {params.iteration}, {params.told}"
+
+
+use rule initialize as make_control with:
+    input:
+        made_from=files_read("make-control"),
+        settings=ancient(SETTINGS_FILE),
+    output:
+        mask="<results>/{experiment}/{replicates}/{arm}/level{level}/mask.safetensors",
+        start="<results>/{experiment}/{replicates}/{arm}/level{level}/start.safetensors",
+    log:
+        "<logs>/make_control/{experiment}.{replicates}.{arm}.level{level}.log",
+    benchmark:
+        "<benchmarks>/make_control/{experiment}.{replicates}.{arm}.level{level}.tsv"
+    wildcard_constraints:
+        arm=arms_made_by("make-control", "mask"),
+    params:
+        **of_job("make-control"),
+        told=told,
+        difference=lambda wildcards: job(wildcards).arm.difference,
+    message:
+        "Make a control, {params.difference}, {params.told}"

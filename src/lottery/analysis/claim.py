@@ -49,7 +49,7 @@ AS_ACCURATE = Range(above=-0.2)
 T = TypeVar("T")
 
 Recipe: TypeAlias = Mapping[str, str | float | tuple[str | float, ...]]
-"""Values, one or several, that columns of levels.csv may have; see `lottery.recipe`."""
+"""Values, one or several, that columns of levels.csv may have; see `lottery.settings.columns`."""
 
 
 @dataclass(frozen=True)

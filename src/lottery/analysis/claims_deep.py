@@ -5,7 +5,7 @@ All accuracies are those at the end of training. All convolutions are pruned tog
 
 from lottery.analysis.claim import AS_ACCURATE, BETTER, WORSE, Claim, Range, Subject
 from lottery.analysis.measures import FINAL
-from lottery.runs import DENSE
+from lottery.arms.places import DENSE
 
 CIFAR = "cifar-10"
 VGG_FAST = Subject("vgg-19", CIFAR, recipe={"learning_rate": 0.1}, warmup=False, scope="global")

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from lottery.recipe import RECIPE
-from lottery.runs import DENSE
+from lottery.arms.places import DENSE
+from lottery.settings.columns import RECIPE
 
 Measured: TypeAlias = pd.Series
 """float, indexed by replicate."""

@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from lottery.arms.places import DENSE
 from lottery.arrays import read_bytes, reason, write_text
 from lottery.errors import LotteryError
-from lottery.recipe import RECIPE, recipe_columns
-from lottery.runs import DENSE
 from lottery.settings import Settings, Training
+from lottery.settings.columns import RECIPE, recipe_columns
 
 LEVELS = [
     "experiment",

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from lottery.analysis.measures import nearest_size
 from lottery.analysis.tables import DISTRIBUTIONS, LAYERS
+from lottery.arms.places import DENSE, Place
+from lottery.arrays.weights import read_mask, read_parameters
 from lottery.networks import Network
-from lottery.runs import DENSE, DESCRIBED_ARM, StackTraining, described, levels_of, network_of, stacks
-from lottery.settings import Experiment, Settings
-from lottery.weights import read_mask, read_parameters
+from lottery.runs.jobs import Job, network_of
+from lottery.runs.listing import DESCRIBED_ARM, described, groups_of, levels_of
+from lottery.settings import Settings
 
 QUANTITIES = {
     "initial": [100, 41.05, 16.88, 6.95],
@@ -41,7 +43,7 @@ def describe(run: Path, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]
     """
     layers, distributions = [], []
     for name in described(settings):
-        dense, tickets = read_tickets(run, name, settings.experiments[name])
+        dense, tickets = read_tickets(run, name, settings)
         network = network_of(settings.experiments[name])
         layers.append(layer_rows(network, dense, tickets).assign(experiment=name))
         distributions.append(distribution_rows(network, dense, tickets).assign(experiment=name))
@@ -63,34 +65,29 @@ class Dense:
         self.gain = {name: np.abs(trained[name]) - np.abs(values) for name, values in initial.items()}
 
 
-def read_tickets(run: Path, name: str, experiment: Experiment) -> tuple[Dense, dict[int, Weights]]:
+def read_tickets(run: Path, name: str, settings: Settings) -> tuple[Dense, dict[int, Weights]]:
     """The dense networks, and the masks (bool) of every level; level 0 keeps all."""
-    network = network_of(experiment)
+    experiment = settings.experiments[name]
+    network, levels = network_of(experiment), levels_of(experiment, DESCRIBED_ARM)
     starts, ends, pruned = [], [], []
-    for stack in stacks(experiment):
-        members = len(stack.members())
-        dense = run / StackTraining(name, stack, DENSE, 0).folder
-        initial, trained = (
-            read_parameters(dense / f"{file}.safetensors", network, members) for file in ("start", "trained")
+    for replicates in groups_of(experiment):
+        dense = Job(settings, Place(name, replicates, DENSE, 0))
+        tickets = {level: dense.at(dense.place.at(DESCRIBED_ARM, level)) for level in levels}
+        starts.append(read_parameters(dense.path(run, "start"), network, len(replicates)))
+        ends.append(read_parameters(dense.path(run, "trained"), network, len(replicates)))
+        pruned.append(
+            {level: read_mask(job.path(run, "mask"), network, len(replicates)) for level, job in tickets.items()}
         )
-        masks = {
-            level: read_mask(
-                run / StackTraining(name, stack, DESCRIBED_ARM, level).folder / "mask.safetensors", network, members
-            )
-            for level in levels_of(experiment, DESCRIBED_ARM)
-        }
-        starts.append(initial)
-        ends.append(trained)
-        pruned.append(masks)
 
     def joined(parts: list[Weights]) -> Weights:
         return {key: np.concatenate([part[key] for part in parts]) for key in network.weight_names()}
 
     first = joined(starts)
-    tickets = {0: {key: np.ones(values.shape, bool) for key, values in first.items()}}
-    for level in levels_of(experiment, DESCRIBED_ARM):
-        tickets[level] = {key: kept > 0 for key, kept in joined([masks[level] for masks in pruned]).items()}
-    return Dense(first, joined(ends)), tickets
+    kept = {0: {key: np.ones(values.shape, bool) for key, values in first.items()}}
+    for level in levels:
+        masks = joined([each[level] for each in pruned])
+        kept[level] = {key: values > 0 for key, values in masks.items()}
+    return Dense(first, joined(ends)), kept
 
 
 def layer_rows(network: Network, dense: Dense, tickets: dict[int, Weights]) -> pd.DataFrame:

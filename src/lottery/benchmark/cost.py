@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from lottery import tickets
+from lottery.arms.operations import prune, rewind
 from lottery.arrays import Arrays, of_member, stack
 from lottery.benchmark.plain_loop import PlainLoop
 from lottery.datasets.batches import shuffled_batches
@@ -24,6 +24,7 @@ from lottery.pruning.allocation import ladder, remaining
 from lottery.randomness import Seed
 from lottery.settings import Pruning, Training
 from lottery.training import sparse_engine, torch_engine
+from lottery.training.engines import Engine, Stretch
 from lottery.training.job import processor
 
 LEVELS = range(21)
@@ -48,6 +49,11 @@ class Contestant:
     test_every: int
 
 
+def advance_of(engine: Engine) -> Callable[[NDArray], object]:
+    """An engine's updates with batches, int64 [members, updates, batch_size]."""
+    return lambda batches: engine.advance(Stretch(batches, [RECIPE.learning_rate] * batches.shape[1]))
+
+
 class Setting:
     """What every contestant works on: LeNet on MNIST, and tickets found in a briefly trained dense network."""
 
@@ -63,15 +69,16 @@ class Setting:
         self.torch_images = torch_engine.resident([self.split], RECIPE)
         self.sparse_images = sparse_engine.resident([self.split], RECIPE)
         dense = sparse_engine.Engine(self.network, stack([self.initial]), None, self.sparse_images, RECIPE)
-        dense.advance(self.batches(0, 1000)[None])
+        advance_of(dense)(self.batches(0, 1000)[None])
         self.trained = of_member(dense.parameters(), 0)
 
     def ticket(self, level: int) -> tuple[Arrays, Arrays | None]:
         """Start and mask of a one-shot ticket, or of the dense network at level 0."""
         if not level:
             return self.initial, None
-        mask = tickets.prune(self.trained, None, ladder(self.network, Pruning(), level))
-        return tickets.rewind(self.initial, mask), mask
+        scores = {name: np.abs(self.trained[name]) for name in self.network.weight_names()}
+        mask = prune(scores, None, ladder(self.network, Pruning(), level))
+        return rewind(self.initial, mask), mask
 
 
 def run(setting: Setting, repeats: int) -> pd.DataFrame:
@@ -93,7 +100,7 @@ def run(setting: Setting, repeats: int) -> pd.DataFrame:
         contestants = [Contestant("plain", advance, plain.evaluate, RECIPE.validation_every)]
         for name, (engine, images) in engines.items():
             made = engine(network, stack([start]), stack([mask]) if mask else None, images, RECIPE)
-            contestants.append(Contestant(name, made.advance, made.evaluate, RECIPE.test_every))
+            contestants.append(Contestant(name, advance_of(made), made.evaluate, RECIPE.test_every))
         times: dict[str, list[tuple[float, float, float]]] = {contestant.name: [] for contestant in contestants}
         for repeat in range(repeats + 1):
             stretch = batches(100 * repeat, 100 * (repeat + 1))[None]

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from lottery.arms.operations import rewind
 from lottery.arrays import Arrays, stack
 from lottery.benchmark.plain_loop import PlainLoop
 from lottery.datasets.batches import random_views, shuffled_batches
@@ -23,7 +24,6 @@ from lottery.errors import LotteryError
 from lottery.networks import Network, build
 from lottery.randomness import Seed
 from lottery.settings import Training
-from lottery.tickets import rewind
 from lottery.training import torch_engine
 from lottery.training.job import processor
 from lottery.training.loop import Course, MemberData

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from lottery.arrays import Arrays, check_arrays, read_arrays, write_arrays
 from lottery.datasets import cifar, idx
+from lottery.datasets.catalog import source
 from lottery.datasets.raw import Places, read_raw
-from lottery.datasets.sources import Source, source
+from lottery.datasets.sources import Source
 from lottery.errors import LotteryError
 from lottery.randomness import split_generator
 from lottery.settings import Training

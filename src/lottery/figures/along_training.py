@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from lottery.analysis.measures import nearest_size
 from lottery.analysis.tables import NETWORK
+from lottery.arms.places import DENSE
 from lottery.figures.style import WIDTH, caption, percent_axis, thousands_along, with_dense, write_below
-from lottery.runs import DENSE
 
 PANELS: list[list[tuple[str, float]]] = [
     [(DENSE, 100), ("iterative", 51.3), ("iterative", 21.1)],

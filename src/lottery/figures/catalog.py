@@ -15,8 +15,8 @@ from lottery.figures.selection import (
     WithAndWithoutDropout,
     WithoutDropout,
 )
-from lottery.recipe import recipe_columns
 from lottery.settings import Settings
+from lottery.settings.columns import recipe_columns
 
 
 def family_of(network: str) -> str:

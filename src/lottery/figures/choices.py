@@ -12,9 +12,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from lottery.analysis.measures import AT_EARLY_STOP, EARLY_STOP, Comparison, Measured, NotRun
 from lottery.analysis.statistics import Estimate, mean_estimate, ratio_estimate
+from lottery.arms.places import DENSE
 from lottery.figures.recipes import networks_of
 from lottery.figures.style import WIDTH, caption, with_dense, write_below
-from lottery.runs import DENSE
 
 SIZE = 21.1
 """Percent of weights remaining at which recipes are compared: where the paper's tickets are fastest."""

@@ -7,13 +7,14 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
+from lottery.analysis.tables import columns_of, read_table
+from lottery.arms.places import DENSE
 from lottery.arrays import replacing
 from lottery.errors import LotteryError, suggest
 from lottery.figures.catalog import CATALOG
 from lottery.figures.catalog import Figure as Entry
 from lottery.figures.selection import Trained
-from lottery.recipe import RECIPE
-from lottery.runs import DENSE
+from lottery.settings.columns import RECIPE
 
 
 def draw(name: str, levels: pd.DataFrame, details: pd.DataFrame, outputs: list[Path]) -> None:
@@ -41,6 +42,12 @@ def entry_of(name: str) -> Entry:
 def details_of(name: str) -> str:
     """The table that a figure draws beside levels.csv."""
     return entry_of(name).details
+
+
+def read_details(tables: Path, figure: str) -> pd.DataFrame:
+    """The table that a figure draws beside levels.csv, from a folder of tables."""
+    name = details_of(figure)
+    return read_table(tables / f"{name}.csv", columns_of(name))
 
 
 def trained_in(levels: pd.DataFrame) -> list[Trained]:

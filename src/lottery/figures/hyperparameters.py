@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from lottery.analysis.appendix_g import INITIALISATIONS, LEARNING_RATES, NETWORKS, PRUNING_RATES
+from lottery.arms.places import DENSE
 from lottery.figures.by_size import LABELS, PAPER_WINDOWS
 from lottery.figures.recipes import Name, finish, networks_of, recipes_of
 from lottery.figures.style import (
@@ -24,7 +25,6 @@ from lottery.figures.style import (
     weights_axis,
     with_dense,
 )
-from lottery.runs import DENSE
 
 MEASURES = ["early_stop_iteration", "validation_accuracy_at_early_stop"]
 

@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
+from lottery.arms.places import DENSE
 from lottery.figures.style import caption, write_below
-from lottery.runs import DENSE
 
 Name = Callable[[dict[str, Any]], str]
 """From the recipe columns of levels.csv to what a line is called."""

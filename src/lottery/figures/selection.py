@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Trained:
-    """What of an experiment decides which figures show it; recipe: the columns that `lottery.recipe` tables."""
+    """What of an experiment decides which figures show it; recipe: its columns of `levels.csv`."""
 
     experiment: str
     network: str

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from lottery.runs import DENSE
+from lottery.arms.places import DENSE
 
 WIDTH = 6.75
 """Inches: the text width of a page."""

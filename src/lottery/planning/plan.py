@@ -5,17 +5,18 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from lottery.datasets.sources import source
-from lottery.networks import Network, build
+from lottery.arms.places import Place
+from lottery.datasets.catalog import source
 from lottery.planning.speed import Speed, Work
-from lottery.planning.steps import Step, Steps, steps_of
-from lottery.runs import StackTraining, counts_at, draws_of, first_iteration, network_name_at, recipe_of
+from lottery.planning.tasks import Task, Tasks, tasks_of
+from lottery.runs.jobs import Job
+from lottery.runs.keeping import KEPT, kept_file
 from lottery.settings import Settings
 
 SECONDS = {"plot": 2.0, "prepare-dataset": 2.0}
 OTHER_SECONDS = 0.3
 TRAINING_SECONDS = {"sparse": 1.0, "torch": 5.0}
-"""What a step takes, and by engine what a job takes beside training: most of it Python and its imports."""
+"""What a task takes, and by engine what a job takes beside training: most of it Python and its imports."""
 
 # Bytes, as they were found in finished runs.
 ARRAYS_HEADER = 450
@@ -25,7 +26,7 @@ CURVES_ROW, LEVELS_ROW = 95, 251
 FIGURE = 185_000
 """In its three formats."""
 RECORDS = 650
-"""The log and the benchmark of a step."""
+"""The log and the benchmark of a task."""
 CLAIMS = 40_000
 
 
@@ -38,18 +39,18 @@ class Plan:
     speed: Speed = field(default_factory=Speed)
 
     @cached_property
-    def steps(self) -> Steps:
-        return steps_of(self.settings)
+    def tasks(self) -> Tasks:
+        return tasks_of(self.settings)
 
     @cached_property
-    def seconds(self) -> dict[Step, float]:
-        """How long each step takes."""
-        return {step: self.duration(step) for step in self.steps}
+    def seconds(self) -> dict[Task, float]:
+        """How long each task takes."""
+        return {task: self.duration(task) for task in self.tasks}
 
     @property
-    def trainings(self) -> list[StackTraining]:
+    def trainings(self) -> list[Place]:
         """The training jobs, those included that only find masks for others."""
-        return [step.training for step in self.steps if step.training]
+        return [task.training for task in self.tasks if task.training]
 
     @property
     def networks(self) -> int:
@@ -58,33 +59,33 @@ class Plan:
 
     @property
     def verbs(self) -> Counter[str]:
-        """How many steps of each verb there are."""
-        return Counter(step.verb for step in self.steps)
+        """How many tasks of each verb there are."""
+        return Counter(task.verb for task in self.tasks)
 
     @property
     def core_seconds(self) -> float:
-        """What all steps on the CPU take together, each times the cores that it holds."""
-        return sum(seconds * self.threads(step) for step, seconds in self.seconds.items() if not self.on_gpu(step))
+        """What all tasks on the CPU take together, each times the cores that it holds."""
+        return sum(seconds * self.threads(task) for task, seconds in self.seconds.items() if not self.on_gpu(task))
 
     @property
     def gpu_seconds(self) -> float:
         """What all trainings on a GPU take together."""
-        return sum(seconds for step, seconds in self.seconds.items() if self.on_gpu(step))
+        return sum(seconds for task, seconds in self.seconds.items() if self.on_gpu(task))
 
     @cached_property
-    def longest_chain(self) -> list[Step]:
-        """The steps one after another that take longest: no number of cores makes the run shorter than these."""
-        until: dict[Step, float] = {}
-        for step, waits_for in self.steps.items():
-            until[step] = self.seconds[step] + max((until[earlier] for earlier in waits_for), default=0.0)
+    def longest_chain(self) -> list[Task]:
+        """The tasks one after another that take longest: no number of cores makes the run shorter than these."""
+        until: dict[Task, float] = {}
+        for task, waits_for in self.tasks.items():
+            until[task] = self.seconds[task] + max((until[earlier] for earlier in waits_for), default=0.0)
         chain = [max(until, key=until.__getitem__)]
-        while waits_for := self.steps[chain[-1]]:
+        while waits_for := self.tasks[chain[-1]]:
             chain.append(max(waits_for, key=until.__getitem__))
         return chain[::-1]
 
     @property
     def chain_seconds(self) -> float:
-        return sum(self.seconds[step] for step in self.longest_chain)
+        return sum(self.seconds[task] for task in self.longest_chain)
 
     @property
     def wall_seconds(self) -> float:
@@ -96,69 +97,84 @@ class Plan:
         """The room that the results take."""
         rows = sum(map(self.history_rows, self.trainings))
         tables = CURVES_ROW * rows + LEVELS_ROW * self.networks + CLAIMS
-        return sum(map(self.size, self.steps)) + RECORDS * len(self.steps) + tables
+        return sum(map(self.size, self.tasks)) + RECORDS * len(self.tasks) + tables
 
     @property
     def dataset_bytes(self) -> int:
         """The room that the prepared datasets take, which all runs share: a byte for each number and label."""
-        names = [step.name for step in self.steps if step.verb == "prepare-dataset"]
+        names = [task.name for task in self.tasks if task.verb == "prepare-dataset"]
         return sum(math.prod(shape) for name in names for shape in source(name).shapes.values())
 
-    def duration(self, step: Step) -> float:
-        """Seconds that a step takes."""
-        place = step.training
+    def duration(self, task: Task) -> float:
+        """Seconds that a task takes."""
+        place = task.training
         if not place:
-            return SECONDS.get(step.verb, OTHER_SECONDS)
-        work, turns = self.work(place), math.ceil(self.members(place) / self.threads(step))
+            return SECONDS.get(task.verb, OTHER_SECONDS)
+        work, turns = self.work(place), math.ceil(self.members(place) / self.threads(task))
         return TRAINING_SECONDS[work.engine[0]] + turns * self.speed.seconds(work)
 
-    def threads(self, step: Step) -> int:
-        """The cores that a step computes on; a GPU trains a stack as a whole."""
-        place = step.training
-        if not place or self.on_gpu(step):
+    def threads(self, task: Task) -> int:
+        """The cores that a task computes on; a GPU trains all networks of a job together."""
+        place = task.training
+        if not place or self.on_gpu(task):
             return 1
         return min(self.settings.experiments[place.experiment].threads_per_job, self.cores)
 
-    def on_gpu(self, step: Step) -> bool:
-        place = step.training
+    def on_gpu(self, task: Task) -> bool:
+        place = task.training
         return place is not None and self.settings.experiments[place.experiment].training.device == "cuda"
 
-    def members(self, place: StackTraining) -> int:
-        """Networks in a stack's files."""
-        return len(place.stack.members(draws_of(self.settings.experiments[place.experiment], place.arm)))
+    def job(self, place: Place) -> Job:
+        return Job(self.settings, place)
 
-    def network(self, place: StackTraining) -> Network:
-        experiment = self.settings.experiments[place.experiment]
-        data = source(experiment.dataset)
-        return build(network_name_at(experiment, place.arm, place.level), data.image_shape, data.classes)
+    def members(self, place: Place) -> int:
+        """Networks in a job's files."""
+        return len(self.job(place).members)
 
-    def work(self, place: StackTraining) -> Work:
-        """The training of one network of a stack."""
-        experiment, network = self.settings.experiments[place.experiment], self.network(place)
-        kept = min(network.weights, sum(counts_at(experiment, place.arm, place.level).values()))
-        recipe, first = recipe_of(experiment, place.arm), first_iteration(experiment, place.arm)
-        return Work(recipe, experiment.dataset, network, kept, first)
+    def work(self, place: Place) -> Work:
+        """The training of one network of a job."""
+        job = self.job(place)
+        kept = min(job.network.weights, sum(job.counts.values()))
+        return Work(job.training, job.experiment.dataset, job.network, kept, job.first_iteration)
 
-    def history_rows(self, place: StackTraining) -> int:
+    def history_rows(self, place: Place) -> int:
         work = self.work(place)
         return self.members(place) * (work.updates // work.recipe.validation_every + 1)
 
-    def size(self, step: Step) -> int:
-        """Bytes of the files that a step writes, tables apart."""
-        place = step.place
-        if not place:
-            return FIGURE if step.verb == "plot" else 0
-        members, network = self.members(place), self.network(place)
+    def size(self, task: Task) -> int:
+        """Bytes of the files that a task writes, tables apart."""
+        if not task.place:
+            return FIGURE if task.verb == "plot" else 0
+        return sum(self.sizes(task).values())
+
+    def sizes(self, task: Task) -> dict[str, int]:
+        """Bytes of each file of a place that a task writes."""
+        if not task.place:
+            return {}
+        job = self.job(task.place)
+        members, network = len(job.members), job.network
         parameters = 4 * members * sum(map(math.prod, network.shapes().values())) + ARRAYS_HEADER
         mask = members * network.weights + ARRAYS_HEADER
-        texts = HISTORY_ROW * self.history_rows(place) + SUMMARY + SUMMARY_MEMBER * members
+        texts = HISTORY_ROW * self.history_rows(task.place) + SUMMARY + SUMMARY_MEMBER * members
+        snapshots = len(job.snapshots) * parameters
         return {
-            "train": parameters + texts,
-            "initialize": parameters,
-            "rewind": parameters,
-            "prune": mask,
-            "make-control": mask + parameters,
-        }[step.verb]
+            "train": {"trained": parameters, "snapshots": snapshots, "texts": texts},
+            "initialize": {"start": parameters},
+            "rewind": {"start": parameters},
+            "prune": {"mask": mask},
+            "score": {"scores": 4 * mask},
+            "make-control": {"mask": mask, "start": parameters},
+        }[task.verb]
+
+    def kept_bytes(self, keep: str) -> int:
+        """The room that the results take after the run's end, by what it keeps."""
+        gone = sum(
+            size
+            for task in self.tasks
+            for file, size in self.sizes(task).items()
+            if task.place and not kept_file(self.settings, task.place, file, keep)
+        )
+        return self.bytes - gone
 
 
 def as_text(plan: Plan) -> str:
@@ -168,21 +184,28 @@ def as_text(plan: Plan) -> str:
     bound = "" if all(map(plan.speed.knows, engines)) else "at most "
     gpu = [("", f"{bound}{duration(plan.gpu_seconds)} on one GPU")] if plan.gpu_seconds else []
     lines = [
-        ("jobs", f"{len(plan.steps)}, of which {len(trainings)} train {plan.networks:,} networks"),
+        ("jobs", f"{len(plan.tasks)}, of which {len(trainings)} train {plan.networks:,} networks"),
         ("work", f"{duration(plan.core_seconds)} on one core"),
         *gpu,
         ("time", f"{bound}{duration(plan.wall_seconds)} on {cores}{' and one GPU' if gpu else ''}"),
         ("longest chain", f"{bound}{duration(plan.chain_seconds)}: {in_words(plan.longest_chain)}"),
         ("disk", f"{megabytes(plan.bytes)}, and {megabytes(plan.dataset_bytes)} of images that all runs share"),
+        ("kept at its end", kept_in_words(plan)),
         *(("speed", plan.speed.told(engine)) for engine in engines),
     ]
     title = f"Estimate of the run {plan.settings.run!r} from nothing:"
-    return "\n".join([title, *(f"  {name:14} {text}" for name, text in lines)])
+    return "\n".join([title, *(f"  {name:16} {text}" for name, text in lines)])
 
 
-def in_words(chain: list[Step]) -> str:
+def kept_in_words(plan: Plan) -> str:
+    """What the results take after the end with each value of `keep`, the run's own first."""
+    choices = sorted(KEPT, key=lambda keep: keep != plan.settings.keep)
+    return ", ".join(f"{megabytes(plan.kept_bytes(keep))} with keep: {keep}" for keep in choices)
+
+
+def in_words(chain: list[Task]) -> str:
     """The trainings of a chain."""
-    counts = Counter(step.training.arm for step in chain if step.training)
+    counts = Counter(task.training.arm for task in chain if task.training)
     return ", then ".join(f"{arm} {count} times" if count > 1 else arm for arm, count in counts.items())
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lottery.datasets.sources import source
+from lottery.arms.lineage import arm, rewound_to
+from lottery.datasets.catalog import source
 from lottery.networks import Network, build
-from lottery.runs import first_iteration, read_finished_run
+from lottery.runs.reading import read_finished_run
 from lottery.settings import Training
+from lottery.training.engines import engine_name
 
 MACHINE = "one core of an Intel Xeon with AVX-512"
 
@@ -60,7 +62,7 @@ class Work:
     @property
     def engine(self) -> tuple[str, str]:
         """What computes, and where."""
-        return self.recipe.chosen_engine(self.network.fully_connected), self.recipe.device
+        return engine_name(self.network, self.recipe), self.recipe.device
 
     @property
     def evaluated_images(self) -> int:
@@ -127,7 +129,7 @@ class Speed:
         )
 
 
-def measured(run_folder: Path) -> Speed:
+def measured_speed(run_folder: Path) -> Speed:
     """The speed of a finished run. Raises LotteryError when its tables cannot be read."""
     from lottery.analysis.tables import LEVELS, read_table
 
@@ -138,7 +140,7 @@ def measured(run_folder: Path) -> Speed:
         experiment = settings.experiments[row["experiment"]]
         data = source(row["dataset"])
         network = build(row["network"], data.image_shape, data.classes)
-        first = first_iteration(experiment, row["arm"])
+        first = rewound_to(arm(row["arm"]), experiment)
         work = Work(experiment.training, data.name, network, row["weights"], first)
         factor = row["train_seconds"] / work.declared_seconds
         times.setdefault(work.engine, {}).setdefault(work.kept, []).append(factor)

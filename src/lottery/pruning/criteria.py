@@ -1,9 +1,84 @@
-"""What scores: arrays of weights to arrays of scores; the weights with the largest scores are kept."""
+"""What scores: the weights with the largest scores are kept. A criterion's own code is what an edit of it repeats.
+
+Each function takes the survivors' weights and initial weights of a layer, float32 [survivors], and a generator, and
+gives their scores, [survivors]. Sources: Zhou et al. (1905.01067), section 3, but for the paper's own, the first.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def magnitude(weights: NDArray) -> NDArray:
+def magnitude(weights: NDArray, _: NDArray, __: np.random.Generator) -> NDArray:
     """|w|, whatever the sign: the paper's criterion."""
     return np.abs(weights)
+
+
+def initial_magnitude(_: NDArray, initial: NDArray, __: np.random.Generator) -> NDArray:
+    """How far the weight was from 0 before training."""
+    return np.abs(initial)
+
+
+def magnitude_increase(weights: NDArray, initial: NDArray, _: np.random.Generator) -> NDArray:
+    """How much further from 0 it is than before training."""
+    return np.abs(weights) - np.abs(initial)
+
+
+def movement(weights: NDArray, initial: NDArray, _: np.random.Generator) -> NDArray:
+    """How far it moved."""
+    return np.abs(weights - initial)
+
+
+def both_large(weights: NDArray, initial: NDArray, _: np.random.Generator) -> NDArray:
+    """The lower of its two ranks, by magnitude before and after training; of equal magnitudes the later ranks lower."""
+
+    def rank(values: NDArray) -> NDArray:
+        order = np.argsort(-np.abs(values), kind="stable")
+        ranks = np.empty(values.size, np.int64)
+        ranks[order] = np.arange(values.size, 0, -1)
+        return ranks
+
+    return np.minimum(rank(weights), rank(initial))
+
+
+def same_sign(weights: NDArray, initial: NDArray, _: np.random.Generator) -> NDArray:
+    """|w| where it kept its sign, else 0."""
+    return np.maximum(weights * np.sign(initial), 0)
+
+
+def random(weights: NDArray, _: NDArray, generator: np.random.Generator) -> NDArray:
+    """Uniform numbers."""
+    return generator.random(weights.size)
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One way to score weights.
+
+    score: the function, of what weights alone tell; None where a job with images writes the scores: `gradient` says
+    which. compares: whether it looks at the initial weights.
+    """
+
+    score: Callable[[NDArray, NDArray, np.random.Generator], NDArray] | None = None
+    compares: bool = False
+    gradient: Literal["sensitivity"] | None = None
+
+    @property
+    def needs_images(self) -> bool:
+        return self.score is None
+
+
+CRITERIA = {
+    "magnitude": Criterion(magnitude),
+    "initial-magnitude": Criterion(initial_magnitude, compares=True),
+    "magnitude-increase": Criterion(magnitude_increase, compares=True),
+    "movement": Criterion(movement, compares=True),
+    "both-large": Criterion(both_large, compares=True),
+    "same-sign": Criterion(same_sign, compares=True),
+    "random": Criterion(random),
+    # |w dL/dw| (Lee et al., 1810.02340): what removing the weight changes of the loss, to first order.
+    "sensitivity": Criterion(gradient="sensitivity"),
+}

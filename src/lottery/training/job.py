@@ -1,8 +1,7 @@
-"""A training job: reads its files, trains every member of a stack, writes what the file contract asks for."""
+"""A training job: reads its files, trains every member, writes what the file contract asks for."""
 
 import csv
 import hashlib
-import importlib
 import io
 import json
 import logging
@@ -19,105 +18,80 @@ from dataclasses import asdict, dataclass, fields
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
 from lottery import __version__
+from lottery.arms.places import Member
 from lottery.arrays import Arrays, of_member, stack, write_arrays, write_text
+from lottery.arrays.weights import named_snapshots, read_mask, read_parameters
+from lottery.code import PACKAGE, TOLD, digest_of, modules_of
 from lottery.datasets.batches import random_views, shuffled_batches
 from lottery.datasets.images import read_splits
-from lottery.datasets.sources import source
 from lottery.errors import LotteryError
 from lottery.extensions import LOADED
-from lottery.networks import Network, build
 from lottery.randomness import Purpose
-from lottery.settings import Training
-from lottery.stacks import ExperimentKey, Member
+from lottery.runs.jobs import Job
 from lottery.training import cards
 from lottery.training.checkpoints import Checkpoint, digest
+from lottery.training.engines import engine_name, engine_of
 from lottery.training.loop import Course, Diverged, MemberData, Record, Row
-from lottery.weights import read_mask, read_parameters
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Job:
-    """One arm at one level of one experiment, for the members of one stack."""
-
-    key: ExperimentKey
-    network_name: str
-    recipe: Training
-    arm: str
-    level: int
-    members: list[Member]
-    first: int = 0
-    """The iteration at which training begins."""
-
-    @property
-    def network(self) -> Network:
-        data = source(self.key.dataset)
-        return build(self.network_name, data.image_shape, data.classes)
-
-
-@dataclass(frozen=True)
-class JobFiles:
-    """What a training job reads and writes; `mask` is None for a dense network."""
-
-    dataset: Path
-    start: Path
-    mask: Path | None
-    trained: Path
-    history: Path
-    summary: Path
-    checkpoints: Path
-    """Folder of the checkpoints of all jobs of a run."""
-
-
-def run_job(job: Job, files: JobFiles, threads: int, checkpoint_seconds: float) -> None:
+def run_job(job: Job, run: Path, threads: int, checkpoint_seconds: float) -> None:
     """Train all members, `threads` at a time, going on from checkpoints of a job that was killed.
 
-    Results depend neither on `threads` nor on who else is in the stack, nor on how often the job was killed. A job for
-    a GPU waits until a card is free.
+    Results depend neither on `threads` nor on who else is in the job, nor on how often it was killed. A job for a GPU
+    waits until a card is free. run: the folder `results/<run>`.
     """
-    with cards.own_card(cards.lock_folder()) if job.recipe.device == "cuda" else nullcontext():
-        train_members(job, files, threads, checkpoint_seconds)
+    with cards.own_card(cards.lock_folder()) if job.training.device == "cuda" else nullcontext():
+        train_members(job, run, threads, checkpoint_seconds)
 
 
-def train_members(job: Job, files: JobFiles, threads: int, checkpoint_seconds: float) -> None:
+def train_members(job: Job, run: Path, threads: int, checkpoint_seconds: float) -> None:
     """Do what `run_job` promises, on the device as it is."""
     began, code, commit = time.perf_counter(), code_digest(), git_commit()
-    engine = engine_of(job.recipe, job.network)
+    network, recipe = job.network, job.training
+    engine = engine_of(network, recipe)
     engine.one_thread()
-    data = source(job.key.dataset)
-    replicates = sorted({member.replicate for member in job.members})
-    splits = read_splits(files.dataset, job.recipe, job.key.seed, replicates, data.image_shape, data.classes)
-    images = dict(zip(replicates, engine.resident(splits, job.recipe), strict=True))
-    start = read_parameters(files.start, job.network, len(job.members))
-    mask = read_mask(files.mask, job.network, len(job.members)) if files.mask else {}
-    dataset = cache(lambda: file_digest(files.dataset))
-    places = range(len(job.members))
-    stacked = engine.together(job.recipe, job.network)
-    slices = [slice(None)] if stacked else [slice(place, place + 1) for place in places]
+    replicates = [member.replicate for member in job.replicates.members()]
+    path = dataset_file(run, job)
+    splits = read_splits(path, recipe, job.settings.seed, replicates, job.data.image_shape, job.data.classes)
+    images = dict(zip(replicates, engine.resident(splits, recipe), strict=True))
+    start = read_parameters(job.path(run, "start"), network, len(job.members))
+    mask = read_mask(job.path(run, "mask"), network, len(job.members)) if job.arm.masked else {}
+    dataset = cache(lambda: file_digest(path))
+    together = engine.together(recipe, network)
+    slices = [slice(None)] if together else [slice(index, index + 1) for index in range(len(job.members))]
     groups = []
     for own in slices:
         members, own_start, own_mask = job.members[own], of_member(start, own), of_member(mask, own)
-        data_of_members = [data_of(job, member, len(splits[0].train)) for member in members]
-        own_images = [images[member.replicate] for member in members]
-        made = engine.Engine(job.network, own_start, own_mask or None, own_images, job.recipe)
+        data = [data_of(job, member, len(splits[0].train)) for member in members]
+        made = engine.Engine(
+            network, own_start, own_mask or None, [images[member.replicate] for member in members], recipe
+        )
         key = partial(checkpoint_key, job, members, own_start, own_mask, dataset, code)
-        checkpoint = Checkpoint(files.checkpoints / checkpoint_name(job, members), key, checkpoint_seconds)
-        groups.append(Group(members, Course(made, data_of_members, job.recipe, job.first), checkpoint))
+        checkpoint = Checkpoint(run / "checkpoints" / checkpoint_name(job, members), key, checkpoint_seconds)
+        course = Course(made, data, recipe, job.first_iteration, job.snapshots)
+        groups.append(Group(members, course, checkpoint))
         groups[-1].resume()
     run_together([group.to_the_end() for group in groups], threads, Progress(job, groups), engine.one_thread)
     records = [record for group in groups for record in group.course.records]
-    write_arrays(files.trained, stack([record.trained for record in records]))
-    write_text(files.history, history_csv(job.members, records))
-    told = summary(job, files, records, mask, began, commit)
-    write_text(files.summary, json.dumps(told, indent=1, allow_nan=False) + "\n")
+    write_arrays(job.path(run, "trained"), stack([record.trained for record in records]))
+    snapshots = {iteration: stack([record.snapshots[iteration] for record in records]) for iteration in job.snapshots}
+    write_arrays(job.path(run, "snapshots"), named_snapshots(snapshots))
+    write_text(job.path(run, "history.csv"), history_csv(job.members, records))
+    told = summary(job, run, records, mask, began, commit)
+    write_text(job.path(run, "summary.json"), json.dumps(told, indent=1, allow_nan=False) + "\n")
     for group in groups:
         group.checkpoint.remove()
+
+
+def dataset_file(run: Path, job: Job) -> Path:
+    """The prepared dataset of a job: in the folder `data` beside the run's."""
+    return run.parent / "data" / f"{job.experiment.dataset}.safetensors"
 
 
 @dataclass(frozen=True)
@@ -141,7 +115,7 @@ class Group:
             try:
                 self.course.advance()
             except Diverged as problem:
-                names = ", ".join(str(self.members[place]) for place in problem.members)
+                names = ", ".join(str(self.members[index]) for index in problem.members)
                 raise LotteryError(
                     f"training of {names} diverged: at iteration {problem.iteration} its loss is not a number; lower"
                     " training.learning_rate, or set training.on_divergence: record"
@@ -154,17 +128,12 @@ class Group:
 def checkpoint_name(job: Job, members: list[Member]) -> str:
     """Of the file that holds where these members, which follow one another, are."""
     who = "-to-".join(dict.fromkeys([str(members[0]), str(members[-1])]))
-    return f"{job.key.experiment}.{job.arm}.level{job.level}.{who}.safetensors"
+    return f"{job.place.experiment}.{job.place.arm}.level{job.place.level}.{who}.safetensors"
 
 
 def code_digest() -> str:
     """A hash of the code that trains; to be taken when a job begins, since its files may be edited meanwhile."""
-    package = Path(__file__).parent.parent
-    code = hashlib.sha256()
-    parts = ("*.py", "datasets/*.py", "networks/*.py", "training/**/*.py")
-    for file in sorted(file for part in parts for file in package.glob(part)):
-        code.update(file.read_bytes())
-    return code.hexdigest()
+    return digest_of([*modules_of("training/job.py"), *(PACKAGE / name for name in TOLD)])
 
 
 def file_digest(path: Path) -> str:
@@ -180,11 +149,15 @@ def checkpoint_key(
     dataset, code: hashes of these; that of the dataset is asked for, since a job that is soon done needs none.
     """
     what = [
-        job.key.canonical_json(),
-        job.network_name,
-        job.recipe.canonical_json(),
-        job.level,
-        job.first,
+        job.settings.seed,
+        job.seed_name,
+        job.experiment.dataset,
+        repr(job.network),
+        job.training.model_dump(mode="json"),
+        job.arm.batches,
+        job.place.level,
+        job.first_iteration,
+        job.snapshots,
         [str(member) for member in members],
         digest(start),
         digest(mask),
@@ -196,23 +169,23 @@ def checkpoint_key(
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
-def engine_of(recipe: Training, network: Network) -> ModuleType:
-    """The module of the engine that trains a network; torch takes seconds to import, so only its own jobs pay."""
-    return importlib.import_module(f"lottery.training.{recipe.chosen_engine(network.fully_connected)}_engine")
-
-
 def data_of(job: Job, member: Member, images: int) -> MemberData:
-    """What the member is trained on. All arms of a replicate have the same at a level, and no two levels do."""
-    seed, recipe = job.key.of_replicate(member.replicate), job.recipe
+    """What the member is trained on. At a level all arms of a replicate have the same, but those with batches of their
+    own, which have others for each draw; no two levels have the same.
+    """
+    seed, recipe, level = job.seed(member), job.training, job.place.level
 
-    def random(purpose: Purpose, epoch: int) -> np.random.Generator:
-        return seed.generator(purpose, level=job.level, epoch=epoch)
+    def random(shared: Purpose, own: Purpose, epoch: int) -> np.random.Generator:
+        if job.arm.batches == "own":
+            return seed.generator(own, level=level, draw=member.draw, epoch=epoch)
+        return seed.generator(shared, level=level, epoch=epoch)
 
     augmented, noisy = recipe.augmentation != "none", recipe.dropout > 0
+    views, dropout = partial(random, "views", "own views"), partial(random, "dropout", "own dropout")
     return MemberData(
-        shuffled_batches(images, recipe.batch_size, partial(random, "batches")),
-        random_views(images, recipe.batch_size, partial(random, "views")) if augmented else None,
-        (lambda iteration: int(random("dropout", iteration).integers(2**63))) if noisy else None,
+        shuffled_batches(images, recipe.batch_size, partial(random, "batches", "own batches")),
+        random_views(images, recipe.batch_size, views) if augmented else None,
+        (lambda iteration: int(dropout(iteration).integers(2**63))) if noisy else None,
     )
 
 
@@ -253,18 +226,19 @@ class Progress:
     SECONDS_BETWEEN_LINES = 5.0
 
     def __init__(self, job: Job, groups: list["Group"]) -> None:
-        self.first = job.first
-        self.total = (job.recipe.iterations - job.first) * len(groups)
-        self.iterations = [max(group.course.iteration - job.first, 0) for group in groups]
+        self.first = job.first_iteration
+        updates = job.training.iterations - self.first
+        self.total = updates * len(groups)
+        self.iterations = [max(group.course.iteration - self.first, 0) for group in groups]
         self.before = sum(self.iterations)
         self.began = self.said = time.monotonic()
         log.info(
             "training %s, %s at level %d: %d networks, %d iterations each",
-            job.key.experiment,
-            job.arm,
-            job.level,
+            job.place.experiment,
+            job.place.arm,
+            job.place.level,
             len(job.members),
-            job.recipe.iterations - job.first,
+            updates,
         )
 
     def reached(self, training: int, iteration: int) -> None:
@@ -290,32 +264,33 @@ def history_csv(members: list[Member], records: list[Record]) -> str:
 
 
 def summary(
-    job: Job, files: JobFiles, records: list[Record], mask: Arrays, began: float, commit: str | None
+    job: Job, run: Path, records: list[Record], mask: Arrays, began: float, commit: str | None
 ) -> dict[str, object]:
     """What happened, for people and for the tables: results of every member, and everything that led to them."""
     network = job.network
+    named = ["start.safetensors", "trained.safetensors", "snapshots.safetensors", "history.csv"]
+    files = [job.path(run, name) for name in named + ["mask.safetensors"] * job.arm.masked]
     members = []
     for index, (member, record) in enumerate(zip(job.members, records, strict=True)):
         kept = sum(int(layer[index].sum()) for layer in mask.values()) if mask else network.weights
         members.append({"replicate": member.replicate, "draw": member.draw, "weights": kept} | asdict(record.result))
     return {
-        "experiment": job.key.experiment,
-        "arm": job.arm,
-        "level": job.level,
-        "first_iteration": job.first,
+        "experiment": job.place.experiment,
+        "arm": job.place.arm,
+        "level": job.place.level,
+        "first_iteration": job.first_iteration,
         "members": members,
-        "sha256": {
-            path.name: file_digest(path) for path in (files.start, files.mask, files.trained, files.history) if path
-        },
-        "seed": job.key.seed,
-        "dataset": job.key.dataset,
+        "sha256": {path.name: file_digest(path) for path in files},
+        "seed": job.settings.seed,
+        "seed_name": job.seed_name,
+        "dataset": job.experiment.dataset,
         "network": job.network_name,
         "network_weights": network.weights,
-        "training": job.recipe.model_dump(mode="json"),
+        "training": job.training.model_dump(mode="json"),
         "extensions": {extension.path: extension.sha256 for extension in LOADED.values()},
-        "engine": job.recipe.chosen_engine(network.fully_connected),
-        "device": job.recipe.device,
-        "card": cards.card_name() if job.recipe.device == "cuda" else None,
+        "engine": engine_name(network, job.training),
+        "device": job.training.device,
+        "card": cards.card_name() if job.training.device == "cuda" else None,
         "job_seconds": round(time.perf_counter() - began, 3),
         "versions": versions(job),
         "processor": processor(),
@@ -325,7 +300,7 @@ def summary(
 
 def versions(job: Job) -> dict[str, str]:
     """Python and the packages whose arithmetic makes the result."""
-    packages = ("numpy", *engine_of(job.recipe, job.network).PACKAGES)
+    packages = ("numpy", *engine_of(job.network, job.training).PACKAGES)
     own = {"python": platform.python_version(), "lottery-ticket-workflow": __version__}
     return own | {name: version(name) for name in packages}
 

@@ -2,50 +2,18 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lottery.arrays import Arrays, of_member
+from lottery.arrays.weights import SEPARATOR, named_snapshots
 from lottery.datasets.batches import Stretches
 from lottery.datasets.images import Part
 from lottery.settings import Training
-
-
-class Engine(Protocol):
-    """Networks in training side by side: their weights, optimisers and images, wherever they are kept.
-
-    The leading axis of every array is the members. An engine is a module with a class `Engine`, a function `resident`
-    that prepares the images of splits, one entry for each, a function `together` that says whether they are trained as
-    one stack or each by itself, a function `one_thread` that every thread calls before it computes, and the names
-    `PACKAGES` of the packages whose versions can matter.
-    """
-
-    def advance(self, batches: NDArray, **more: Any) -> NDArray:
-        """Update every member once with each of its batches; the mean of their losses.
-
-        batches: int64 [members, updates, batch_size], places among the member's own training images. Where the recipe
-        needs the engine `torch`, `more` holds `rates`, the step size of each update, `views`, uint8 [members, updates,
-        batch_size, 3] or None, and `noise`, a seed for each member's dropout or None. Returns float64 [members].
-        """
-
-    def evaluate(self, part: Part) -> tuple[NDArray, NDArray]:
-        """Mean cross-entropy (natural logarithm) and accuracy, as a fraction, on one part of the images, [members]."""
-
-    def parameters(self) -> Arrays:
-        """A copy of all parameters, float32 [members, *shape]."""
-
-    def load(self, parameters: Arrays) -> None:
-        """Set all parameters; the optimisers' state stays."""
-
-    def state(self) -> Arrays:
-        """Everything that changes in training, bit for bit, under names and in shapes of the engine's own."""
-
-    def restore(self, state: Arrays) -> None:
-        """Go back to where `state` was taken, in an engine made from the same start, mask, images and recipe."""
+from lottery.training.engines import Engine, Stretch
 
 
 @dataclass(frozen=True)
@@ -79,14 +47,16 @@ class Result:
 
 @dataclass(frozen=True)
 class Record:
-    """What a training leaves: its history, its result and its last weights, float32 [*shape].
+    """What a training leaves: its history, its result, and its weights, float32 [*shape], at the end and at the
+    iterations of its snapshots.
 
-    Where training diverged, the weights are those of its least validation loss before.
+    Where training diverged, they are those of its least validation loss before.
     """
 
     rows: list[Row]
     result: Result
     trained: Arrays
+    snapshots: dict[int, Arrays]
 
 
 class Diverged(Exception):  # noqa: N818 - an outcome
@@ -113,9 +83,20 @@ class Course:
     a look at the test images; training always runs to its end.
     """
 
-    def __init__(self, engine: Engine, data: Sequence[MemberData], recipe: Training, first: int = 0) -> None:
-        """data: that of each member; first: the iteration at which training begins."""
+    def __init__(
+        self,
+        engine: Engine,
+        data: Sequence[MemberData],
+        recipe: Training,
+        first: int = 0,
+        snapshots: Iterable[int] = (),
+    ) -> None:
+        """data: that of each member; first: the iteration at which training begins; snapshots: points of the evaluation
+        grid at which the weights are kept.
+        """
         self.engine, self.data, self.recipe, self.first = engine, data, recipe, first
+        self.snapshots: dict[int, Arrays | None] = dict.fromkeys(snapshots)
+        """Weights [members, *shape] by iteration; None where it was not reached."""
         self.history = np.empty((0, 4, len(data)))
         """float64 [points of the grid reached, the measures of a Row, members]."""
         self.diverged = np.full(len(data), -1)
@@ -151,23 +132,22 @@ class Course:
             for name, values in self.engine.parameters().items():
                 self.best_parameters[name][better] = values[better]
         self.history = np.concatenate([self.history, np.stack([loss, accuracy, test, train_loss])[None]])
+        if iteration in self.snapshots:
+            self.snapshots[iteration] = self.engine.parameters()
         self.seconds += time.perf_counter() - began
         if lost.any() and self.recipe.on_divergence == "fail":
             raise Diverged(np.flatnonzero(lost).tolist(), iteration)
 
     def update(self, first: int, last: int) -> NDArray:
         """Make the updates first, ..., last - 1; the mean of their losses, [members]."""
-        batches = np.stack([each.batches(first, last) for each in self.data])
-        if not self.recipe.needs_torch():
-            return self.engine.advance(batches)
         views = [each.views(first, last) for each in self.data if each.views]
-        noise = [each.noise(first) for each in self.data if each.noise]
-        return self.engine.advance(
-            batches,
+        stretch = Stretch(
+            batches=np.stack([each.batches(first, last) for each in self.data]),
             rates=rates(self.recipe, first, last),
             views=np.stack(views) if views else None,
-            noise=noise or None,
+            noise=[each.noise(first) for each in self.data if each.noise] or None,
         )
+        return self.engine.advance(stretch)
 
     def measure(self) -> None:
         """Fill `records`: measure the members at their end and at their early stop."""
@@ -179,39 +159,55 @@ class Course:
             self.engine.load(self.best_parameters)
             at_best = accuracies(self.engine)
         seconds = (self.seconds + time.perf_counter() - began) / len(self.data)
-        for place, diverged in enumerate(self.diverged.tolist()):
+        for index, diverged in enumerate(self.diverged.tolist()):
             rows = [
                 Row(self.first + number * self.recipe.validation_every, *measures)
-                for number, measures in enumerate(self.history[:, :, place].tolist())
+                for number, measures in enumerate(self.history[:, :, index].tolist())
             ]
+            kept = {
+                iteration: of_member(
+                    self.best_parameters if arrays is None or 0 <= diverged <= iteration else arrays, index
+                )
+                for iteration, arrays in self.snapshots.items()
+            }
             if diverged >= 0:
                 reached = [row for row in rows if row.iteration <= diverged]
                 result = Result(diverged_iteration=diverged, train_seconds=seconds)
-                self.records.append(Record(reached, result, of_member(self.best_parameters, place)))
+                self.records.append(Record(reached, result, of_member(self.best_parameters, index), kept))
                 continue
-            stop = rows[best[place]]
+            stop = rows[best[index]]
             result = Result(
                 early_stop_iteration=stop.iteration,
                 validation_loss_at_early_stop=stop.validation_loss,
                 validation_accuracy_at_early_stop=stop.validation_accuracy,
-                test_accuracy_at_early_stop=float(at_best["test"][place]),
-                train_accuracy_at_early_stop=float(at_best["train"][place]),
-                test_accuracy_final=float(final["test"][place]),
-                train_accuracy_final=float(final["train"][place]),
+                test_accuracy_at_early_stop=float(at_best["test"][index]),
+                train_accuracy_at_early_stop=float(at_best["train"][index]),
+                test_accuracy_final=float(final["test"][index]),
+                train_accuracy_final=float(final["train"][index]),
                 train_seconds=seconds,
             )
-            self.records.append(Record(rows, result, of_member(trained, place)))
+            self.records.append(Record(rows, result, of_member(trained, index), kept))
 
     def state(self) -> Arrays:
         """Everything that the rest of the training depends on."""
         own = {"history": self.history, "diverged": self.diverged, "seconds": np.array([self.seconds])}
         best = {f"best.{name}": values for name, values in self.best_parameters.items()}
-        return own | best | {f"engine.{name}": values for name, values in self.engine.state().items()}
+        reached = {iteration: arrays for iteration, arrays in self.snapshots.items() if arrays is not None}
+        return (
+            own
+            | best
+            | named_snapshots(reached)
+            | {f"engine.{name}": values for name, values in self.engine.state().items()}
+        )
 
     def restore(self, state: Arrays) -> None:
         """Go back to where `state` was taken, in a course of an engine and data like those it was taken of."""
         self.history, self.diverged, self.seconds = state["history"], state["diverged"], float(state["seconds"][0])
         self.best_parameters = {name: state[f"best.{name}"] for name in self.best_parameters}
+        for iteration in self.snapshots:
+            names = {name: f"{iteration}{SEPARATOR}{name}" for name in self.best_parameters}
+            if all(stored in state for stored in names.values()):
+                self.snapshots[iteration] = {name: state[stored] for name, stored in names.items()}
         self.engine.restore(
             {name.removeprefix("engine."): values for name, values in state.items() if name.startswith("engine.")}
         )

@@ -12,6 +12,7 @@ from lottery.arrays import Arrays, of_member, stack
 from lottery.datasets.images import Images, Part, Split, in_form
 from lottery.networks import Network, build
 from lottery.settings import Training
+from lottery.training.engines import Stretch
 from lottery.training.sparse.images import Forms, SparseImages
 from lottery.training.sparse.network import SparseNetwork, precision
 
@@ -52,17 +53,17 @@ class Engine:
         self.networks = [
             SparseNetwork(
                 network,
-                of_member(start, place),
-                of_member(mask, place) if mask is not None else None,
+                of_member(start, index),
+                of_member(mask, index) if mask is not None else None,
                 own,
                 recipe,
                 first_by_pixel=first_by_pixel,
             )
-            for place, own in enumerate(images)
+            for index, own in enumerate(images)
         ]
 
-    def advance(self, batches: NDArray) -> NDArray:
-        return np.array([each.advance(own) for each, own in zip(self.networks, batches, strict=True)])
+    def advance(self, stretch: Stretch) -> NDArray:
+        return np.array([each.advance(own) for each, own in zip(self.networks, stretch.batches, strict=True)])
 
     def evaluate(self, part: Part) -> tuple[NDArray, NDArray]:
         loss, accuracy = zip(*(each.evaluate(part) for each in self.networks), strict=True)
@@ -72,16 +73,16 @@ class Engine:
         return stack([each.parameters() for each in self.networks])
 
     def load(self, parameters: Arrays) -> None:
-        for place, each in enumerate(self.networks):
-            each.load(of_member(parameters, place))
+        for index, each in enumerate(self.networks):
+            each.load(of_member(parameters, index))
 
     def state(self) -> Arrays:
-        return {f"{place}.{name}": values for place, each in enumerate(self.networks) for name, values in each.state()}
+        return {f"{index}.{name}": values for index, each in enumerate(self.networks) for name, values in each.state()}
 
     def restore(self, state: Arrays) -> None:
-        for place, each in enumerate(self.networks):
+        for index, each in enumerate(self.networks):
             for name, values in each.state():
-                values[:] = state[f"{place}.{name}"]
+                values[:] = state[f"{index}.{name}"]
 
 
 def compile_kernels() -> None:
@@ -91,5 +92,5 @@ def compile_kernels() -> None:
     images = Images(np.ones((2, 8), np.uint8), np.zeros(2, np.int64)).all()
     parts = resident([Split(images, images, images)], recipe)
     engine = Engine(network, stack([network.initial(np.random.default_rng(0))]), None, parts, recipe)
-    engine.advance(np.array([[[0, 1]]]))
+    engine.advance(Stretch(np.array([[[0, 1]]]), [recipe.learning_rate]))
     engine.evaluate("test")

@@ -20,6 +20,7 @@ from lottery.datasets.images import Part, Split, in_form
 from lottery.errors import LotteryError
 from lottery.networks import Network
 from lottery.settings import Training
+from lottery.training.engines import Stretch
 from lottery.training.torch_network import TorchNetwork
 from lottery.training.torch_optimizers import Adam, Momentum
 
@@ -184,25 +185,19 @@ class Engine:
         logits = self.networks.logits(pixels, self.noise)
         return functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
 
-    def advance(
-        self,
-        batches: NDArray,
-        rates: Sequence[float] | None = None,
-        views: NDArray | None = None,
-        noise: Sequence[int] | None = None,
-    ) -> NDArray:
+    def advance(self, stretch: Stretch) -> NDArray:
         images, device = self.images["train"], self.recipe.device
         weights = list(self.networks.weights.values())
-        masked = [place for place, name in enumerate(self.networks.weights) if name in self.mask]
+        masked = [index for index, name in enumerate(self.networks.weights) if name in self.mask]
         masks = [self.mask[name] for name in self.networks.weights if name in self.mask]
-        for generator, seed in zip(self.noise, noise or [], strict=bool(noise)):
+        for generator, seed in zip(self.noise, stretch.noise or [], strict=bool(stretch.noise)):
             generator.manual_seed(seed)
-        places = torch.tensor(batches, device=device)
+        places = torch.tensor(stretch.batches, device=device)
         indices = images.rows.expand(len(places), -1).gather(1, places.flatten(1)).view_as(places)
-        seen = torch.tensor(views, device=device) if views is not None else None
+        seen = torch.tensor(stretch.views, device=device) if stretch.views is not None else None
         total = torch.zeros(len(indices), dtype=torch.float64, device=device)
         share = torch.full_like(indices[:, 0], 1 / indices.shape[2], dtype=self.networks.dtype)
-        for number, rate in enumerate(rates or [self.recipe.learning_rate] * indices.shape[1]):
+        for number, rate in enumerate(stretch.rates):
             batch = indices[:, number]
             pixels = images.pixels.index_select(0, batch.flatten())
             if seen is not None:
@@ -215,7 +210,7 @@ class Engine:
             ]
             if masks:
                 # A pruned weight sees no gradient, so its moments stay 0 and no update ever moves it from 0.
-                torch._foreach_mul_([gradients[place] for place in masked], masks)
+                torch._foreach_mul_([gradients[index] for index in masked], masks)
             self.update(gradients, rate)
             total += losses.detach().sum(1)
         return (total / indices[0].numel()).cpu().numpy()

@@ -3,14 +3,12 @@
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from operator import attrgetter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lottery import stacks
 from lottery.analysis.claims import judge
 from lottery.analysis.tables import (
     HISTORY,
@@ -22,38 +20,30 @@ from lottery.analysis.tables import (
     read_table,
 )
 from lottery.analysis.ticket_weights import describe
+from lottery.arms.lineage import needs_scores
+from lottery.arms.masks import Imitated
 from lottery.arrays import Arrays, read_bytes
+from lottery.arrays.weights import read_parameters, read_snapshot
+from lottery.datasets.catalog import source
 from lottery.datasets.images import Part, check_prepared, read_splits
-from lottery.datasets.sources import source
 from lottery.errors import LotteryError
-from lottery.extensions import LOADED, needed
-from lottery.networks import Network, build
-from lottery.runs import (
-    DENSE,
-    REWIND_POINT,
-    StackTraining,
-    counts_at,
-    described,
-    draws_of,
-    first_iteration,
-    network_name_at,
-    network_of,
-    read_finished_run,
-    recipe_of,
-    rewind_points,
-    trainings,
-    unpruned,
-)
-from lottery.settings import Experiment, Settings
-from lottery.stacks import ExperimentKey
-from lottery.tickets import arm, rewind
-from lottery.training.job import engine_of
-from lottery.weights import read_mask, read_parameters
+from lottery.extensions import LOADED
+from lottery.runs import making
+from lottery.runs.files import mask, scores, survivors, ticket, weights
+from lottery.runs.jobs import Job, network_of
+from lottery.runs.listing import described, trainings
+from lottery.runs.reading import read_finished_run
+from lottery.settings import Settings
+from lottery.training.engines import engine_of
 
 log = logging.getLogger(__name__)
 
 ROUNDING = 2
 """Images that another processor may put into another class: two outputs are equal there but for rounding."""
+
+
+SCORES_APART = 1e-3
+"""How far scores may be from those computed anew, whose sums another processor adds in another order."""
 
 
 class Wrong(Exception):  # noqa: N818 - a finding
@@ -72,13 +62,13 @@ def verify(run: Path, datasets: Path) -> Iterator[str]:
     such run.
     """
     settings = read_finished_run(run / "tables" / "settings.json")
-    jobs = sorted([*rewind_points(settings), *trainings(settings)], key=attrgetter("experiment"))
+    jobs = trainings(settings)
     unread: set[str] = set()
     experiment, images = None, None
     for number, job in enumerate(jobs, start=1):
-        log.info("%d of %d: %s", number, len(jobs), job.folder)
-        if job.experiment != experiment:
-            experiment, images = job.experiment, None
+        log.info("%d of %d: %s", number, len(jobs), job.place)
+        if job.place.experiment != experiment:
+            experiment, images = job.place.experiment, None
             try:
                 images = evaluated_images(settings, experiment, datasets)
             except LotteryError as problem:
@@ -86,7 +76,7 @@ def verify(run: Path, datasets: Path) -> Iterator[str]:
                     unread.add(str(problem))
                     yield str(problem)
         try:
-            Verification(run, settings, job, images).check()
+            Verification(run, job, images).check()
         except (Wrong, LotteryError) as problem:
             yield str(problem)
     try:
@@ -112,74 +102,67 @@ def evaluated_images(settings: Settings, experiment: str, datasets: Path) -> Eva
     check_prepared(path, data)
     replicates = range(chosen.replicates)
     splits = read_splits(path, chosen.training, settings.seed, replicates, data.image_shape, data.classes)
-    resident = engine_of(chosen.training, network_of(chosen)).resident(splits, chosen.training)
+    resident = engine_of(network_of(chosen), chosen.training).resident(splits, chosen.training)
     return Evaluated({part: len(images) for part, images in splits[0].parts.items()}, resident)
 
 
 class Verification:
     """One training job's files, and all that they are made of."""
 
-    def __init__(self, run: Path, settings: Settings, job: StackTraining, images: Evaluated | None) -> None:
+    def __init__(self, run: Path, job: Job, images: Evaluated | None) -> None:
         self.run, self.job, self.images = run, job, images
-        self.folder = run / job.folder
-        self.experiment: Experiment = settings.experiments[job.experiment]
-        self.key = ExperimentKey(experiment=job.experiment, seed=settings.seed, dataset=self.experiment.dataset)
-        self.draws = draws_of(self.experiment, job.arm)
-        self.members = job.stack.members(self.draws)
-        self.network = self.network_at(job.arm, job.level)
-        self.recipe = recipe_of(self.experiment, job.arm)
-        self.masked = not unpruned(job.arm)
-        used = needed(settings.extensions, self.experiment.network, self.experiment.dataset)
-        self.extensions = {str(Path(path)): LOADED[Path(path).resolve()].sha256 for path in used}
-
-    def network_at(self, arm_name: str, level: int) -> Network:
-        data = source(self.experiment.dataset)
-        return build(network_name_at(self.experiment, arm_name, level), data.image_shape, data.classes)
+        self.folder = run / job.place.folder
+        used = [Path(path) for path in job.extensions]
+        self.extensions = {str(path): LOADED[path.resolve()].sha256 for path in used}
 
     def check(self) -> None:
         """Raise Wrong for the first thing that is wrong."""
         summary = read_summary(self.folder)
         self.check_summary(summary)
         for name, sha256 in summary.sha256.items():
-            if hashlib.sha256(read_bytes(self.path(name))).hexdigest() != sha256:
-                raise Wrong(self.path(name), "is not the file that summary.json speaks of (SHA-256)")
+            if hashlib.sha256(read_bytes(self.folder / name)).hexdigest() != sha256:
+                raise Wrong(self.folder / name, "is not the file that summary.json speaks of (SHA-256)")
         start = self.parameters("start.safetensors")
-        mask = read_mask(self.folder / "mask.safetensors", self.network, len(self.members)) if self.masked else {}
-        if self.masked:
-            self.check_mask(mask)
-        self.check_start(start, mask)
+        own = mask(self.run, self.job) if self.job.arm.masked else {}
+        if own:
+            self.check_mask(own)
+        self.check_start(start, own)
         trained = self.parameters("trained.safetensors")
-        for name, kept in mask.items():
-            if trained[name][kept == 0].any():
-                raise Wrong(self.folder / "trained.safetensors", f"{name} has pruned weights that are not 0")
+        for iteration in (None, *self.job.snapshots):
+            self.check_pruned(iteration, trained if iteration is None else self.snapshot(iteration), own)
         self.check_history(summary)
         if self.images:
-            self.check_accuracies(summary, trained, mask, self.images)
-
-    def path(self, name: str) -> Path:
-        """A file of this job; the training up to the rewind iteration starts from the dense network's."""
-        shared = self.job.arm == REWIND_POINT and name == "start.safetensors"
-        return (self.run / replace(self.job, arm=DENSE).folder if shared else self.folder) / name
+            self.check_accuracies(summary, trained, own, self.images)
 
     def parameters(self, name: str) -> Arrays:
-        return read_parameters(self.path(name), self.network, len(self.members))
+        return read_parameters(self.folder / name, self.job.network, len(self.job.members))
+
+    def snapshot(self, iteration: int) -> Arrays:
+        return read_snapshot(self.folder / "snapshots.safetensors", iteration, self.job.network, len(self.job.members))
+
+    def check_pruned(self, iteration: int | None, found: Arrays, own: Arrays) -> None:
+        """Weights that the mask prunes are 0, after training and, where an iteration is given, in its snapshot."""
+        for name, kept in own.items():
+            if found[name][kept == 0].any():
+                file = "trained.safetensors" if iteration is None else "snapshots.safetensors"
+                at = "" if iteration is None else f" at iteration {iteration}"
+                raise Wrong(self.folder / file, f"{name} has pruned weights that are not 0{at}")
 
     def check_summary(self, summary: Summary) -> None:
         """It speaks of this job, and of the weights that the mask keeps."""
-        kept = self.network.weights
-        if self.masked:
-            kept = sum(counts_at(self.experiment, self.job.arm, self.job.level).values())
+        job = self.job
+        kept = sum(job.counts.values()) if job.arm.masked else job.network.weights
         expected = {
-            "experiment": self.job.experiment,
-            "arm": self.job.arm,
-            "level": self.job.level,
-            "seed": self.key.seed,
-            "dataset": self.experiment.dataset,
-            "network": network_name_at(self.experiment, self.job.arm, self.job.level),
-            "training": self.recipe,
-            "first_iteration": first_iteration(self.experiment, self.job.arm),
+            "experiment": job.place.experiment,
+            "arm": job.place.arm,
+            "level": job.place.level,
+            "seed": job.settings.seed,
+            "dataset": job.experiment.dataset,
+            "network": job.network_name,
+            "training": job.training,
+            "first_iteration": job.first_iteration,
             "extensions": self.extensions,
-            "members": [(member.replicate, member.draw, kept) for member in self.members],
+            "members": [(member.replicate, member.draw, kept) for member in job.members],
         }
         found = {name: getattr(summary, name) for name in expected}
         found["members"] = [(member.replicate, member.draw, member.weights) for member in summary.members]
@@ -190,64 +173,61 @@ class Verification:
                     f"{name} is {found[name]}, tables/settings.json and the files it names ask for {value}",
                 )
 
-    def check_mask(self, mask: Arrays) -> None:
-        """Nested and exact: what pruning, or the ticket that a control shares or imitates, gives."""
-        row, level, stack = arm(self.job.arm), self.job.level, self.job.stack
-        counts = counts_at(self.experiment, self.job.arm, level)
-        if row.of:
-            (expected, _), of = self.control(), f"{row.of} at level {level}"
+    def check_mask(self, found: Arrays) -> None:
+        """Nested and exact: what pruning, or the ticket that a control takes or imitates, gives."""
+        job, inputs = self.job, self.job.inputs
+        if isinstance(job.arm.mask, Imitated):
+            assert inputs.ticket
+            expected, of = (
+                making.imitated_masks(job, ticket(self.run, job)),
+                f"{inputs.ticket.arm} at level {job.place.level}",
+            )
         else:
-            before, level_before = self.scored()
-            survivors = self.other_mask(before, level_before) if before != DENSE else None
-            expected = stacks.prune(stack, self.scored_weights(), survivors, counts)
-            of = f"the pruning of {before} at level {level_before}"
-        for group, count in counts.items():
-            kept_by = [mask[name].reshape(len(self.members), -1).sum(axis=1, dtype=np.int64) for name in group]
+            assert inputs.scored
+            expected = making.pruned_masks(
+                job, self.scores(), weights(self.run, job, inputs.initial), survivors(self.run, job)
+            )
+            of = f"the pruning of {inputs.scored.place.arm} at level {inputs.scored.place.level}"
+        for group, count in job.counts.items():
+            kept_by = [found[name].reshape(len(job.members), -1).sum(axis=1, dtype=np.int64) for name in group]
             per_member = np.sum(kept_by, axis=0)
             if (per_member != count).any():
                 told = f"{', '.join(group)} keeps {per_member.tolist()} weights, not {count}"
                 raise Wrong(self.folder / "mask.safetensors", told)
-        for name, kept in mask.items():
+        for name, kept in found.items():
             differing = int((kept != expected[name]).sum())
             if differing:
                 raise Wrong(self.folder / "mask.safetensors", f"{differing} entries of {name} are not those of {of}")
 
-    def scored(self) -> tuple[str, int]:
-        """The arm and level whose weights this job's mask was pruned from."""
-        row, level = arm(self.job.arm), self.job.level
-        return (row.name, level - 1) if row.mask == "pruned step by step" and level > 1 else (DENSE, 0)
+    def scores(self) -> Arrays:
+        """What the pruning scores, or its scores where they need images, computed anew from the images if it can."""
+        job = self.job
+        if not needs_scores(job.place):
+            scored = weights(self.run, job, job.inputs.scored)
+            assert scored
+            return scored
+        found = scores(self.run, job)
+        if self.images:
+            from lottery.training.scores import gradient_scores
 
-    def scored_weights(self) -> Arrays:
-        untrained = arm(self.job.arm).mask == "pruned untrained"
-        return self.other_parameters(*self.scored(), "start.safetensors" if untrained else "trained.safetensors")
+            for name, expected in gradient_scores(job, self.run).items():
+                if not np.allclose(found[name], expected, rtol=SCORES_APART, atol=SCORES_APART * expected.max()):
+                    raise Wrong(self.folder / "scores.safetensors", f"{name} is not what the images give")
+        return found
 
-    def control(self) -> tuple[Arrays, Arrays]:
-        """Mask and start of an arm that takes or imitates the mask of another."""
-        row, level = arm(self.job.arm), self.job.level
-        ticket = self.other_mask(row.of, level)
-        made_from = (row, level, self.draws, ticket, self.rewind_point(), self.experiment.initialisation)
-        return stacks.control(self.job.stack, self.key, self.network, *made_from)
-
-    def check_start(self, start: Arrays, mask: Arrays) -> None:
-        """Bit for bit the mask times its source."""
-        row = arm(self.job.arm) if self.masked else None
-        if row is None:
-            drawn = (self.job.stack, self.key, self.network, self.job.level, self.experiment.initialisation)
-            kind, expected = "initialised", stacks.initialize(*drawn)
-        elif row.of:
-            kind, (_, expected) = row.start, self.control()
-        else:
-            source_ = self.scored_weights() if row.start == "continued" else self.rewind_point()
-            kind, expected = row.start, rewind(source_, mask)
+    def check_start(self, start: Arrays, own: Arrays) -> None:
+        """Bit for bit what the arm makes of the checkpoint and the mask."""
+        job = self.job
+        expected = making.starts(job, weights(self.run, job, job.inputs.checkpoint), own or None)
         for name, values in start.items():
             differing = int((values.view(np.uint32) != expected[name].view(np.uint32)).sum())
             if differing:
-                raise Wrong(self.folder / "start.safetensors", f"{differing} numbers of {name} are not {kind} ones")
+                told = f"{differing} numbers of {name} are not {job.arm.start}"
+                raise Wrong(self.folder / "start.safetensors", told)
 
     def check_history(self, summary: Summary) -> None:
         """The early stop is the first least validation loss of the history."""
-        path, recipe = self.folder / "history.csv", self.recipe
-        first = first_iteration(self.experiment, self.job.arm)
+        path, recipe, first = self.folder / "history.csv", self.job.training, self.job.first_iteration
         history = read_table(path, HISTORY)
         for member in summary.members:
             rows = history[(history["replicate"] == member.replicate) & (history["draw"] == member.draw)]
@@ -265,12 +245,13 @@ class Verification:
             if told != found:
                 raise Wrong(path, f"iteration, loss and accuracy of the least validation loss are {found}, not {told}")
 
-    def check_accuracies(self, summary: Summary, trained: Arrays, mask: Arrays, images: Evaluated) -> None:
+    def check_accuracies(self, summary: Summary, trained: Arrays, own: Arrays, images: Evaluated) -> None:
         """The accuracies told are those of the weights, and the validation images those of each replicate."""
-        engine, recipe = engine_of(self.recipe, self.network), self.recipe
+        network, recipe = self.job.network, self.job.training
+        engine = engine_of(network, recipe)
         engine.one_thread()
-        resident = [images.resident[member.replicate] for member in self.members]
-        evaluated = engine.Engine(self.network, trained, mask or None, resident, recipe)
+        resident = [images.resident[member.replicate] for member in self.job.members]
+        evaluated = engine.Engine(network, trained, own or None, resident, recipe)
         history = read_table(self.folder / "history.csv", HISTORY)
         validation = history.groupby(["replicate", "draw"])["validation_accuracy"].last()
         for part, count in images.count.items():
@@ -289,28 +270,10 @@ class Verification:
                         f" commit {summary.git_commit})",
                     )
 
-    def other_parameters(self, arm_name: str, level: int, name: str) -> Arrays:
-        """The parameters of the same replicates in another training."""
-        path = self.run / StackTraining(self.job.experiment, self.job.stack, arm_name, level).folder / name
-        return read_parameters(path, self.network_at(arm_name, level), self.replicates())
-
-    def rewind_point(self) -> Arrays:
-        """What survivors are set back to."""
-        if self.experiment.rewind_iteration:
-            return self.other_parameters(REWIND_POINT, 0, "trained.safetensors")
-        return self.other_parameters(DENSE, 0, "start.safetensors")
-
-    def other_mask(self, arm_name: str, level: int) -> Arrays:
-        path = self.run / StackTraining(self.job.experiment, self.job.stack, arm_name, level).folder
-        return read_mask(path / "mask.safetensors", self.network_at(arm_name, level), self.replicates())
-
-    def replicates(self) -> int:
-        return len(self.job.stack.members())
-
 
 def check_tables(run: Path, settings: Settings) -> None:
     """The tables are those of the summaries and histories, and the claims those of the tables."""
-    tables, folders = run / "tables", [run / job.folder for job in trainings(settings)]
+    tables, folders = run / "tables", [run / job.place.folder for job in trainings(settings)]
     levels = collect_levels(folders, settings)
     expected = {
         "levels.csv": levels,

@@ -26,11 +26,14 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     def canonical_json(self, exclude: Any = None) -> str:
-        """The section as JSON text that does not depend on the order of keys, for comparison and command lines.
+        """What the section says, as JSON text that does not depend on the order of keys; texts are equal where the
+        settings are.
 
+        Values that equal the default are left out, so that a further key changes no text; no default may be changed.
         exclude: keys to leave out, as pydantic takes them.
         """
-        return json.dumps(self.model_dump(mode="json", exclude=exclude), sort_keys=True, separators=(",", ":"))
+        told = self.model_dump(mode="json", exclude=exclude, exclude_defaults=True)
+        return json.dumps(told, sort_keys=True, separators=(",", ":"))
 
 
 class Training(Section):
@@ -153,32 +156,13 @@ class Training(Section):
             raise ValueError(
                 f"test_every ({self.test_every}) must be a multiple of validation_every ({self.validation_every})"
             )
-        if self.engine == "sparse" and self.device != "cpu":
-            raise ValueError("engine: sparse needs device: cpu")
         if self.momentum and self.optimizer != "sgd":
             raise ValueError("momentum needs optimizer: sgd")
         if sorted(set(self.rate_drops)) != self.rate_drops or any(drop < 1 for drop in self.rate_drops):
             raise ValueError(f"rate_drops {self.rate_drops} must be whole numbers from 1 on, rising, none twice")
         if self.autocast and self.precision != "float32":
             raise ValueError("autocast needs precision: float32")
-        if self.engine == "sparse" and (key := self.needs_torch()):
-            raise ValueError(f"{key} needs engine: torch")
         return self
-
-    def needs_torch(self) -> str:
-        """The first key that only `torch` knows what to do with; empty when there is none."""
-        for name in ("weight_decay", "warmup_iterations", "rate_drops", "dropout", "autocast", "compile"):
-            if getattr(self, name):
-                return name
-        if self.input_scaling != "unit":
-            return "input_scaling"
-        return "augmentation" if self.augmentation != "none" else ""
-
-    def chosen_engine(self, fully_connected: bool) -> Literal["sparse", "torch"]:
-        """The engine that `auto` stands for: `sparse` for what it can train."""
-        if self.engine == "auto":
-            return "sparse" if fully_connected and self.device == "cpu" and not self.needs_torch() else "torch"
-        return self.engine
 
 
 class Initialisation(Section):
@@ -247,21 +231,38 @@ class Pruning(Section):
 class ArmSettings(Section):
     """One arm of an experiment."""
 
-    arm: str = key("Name of the arm, from the table in `src/lottery/tickets.py`.", paper="section 2; App. E")
+    arm: str = key(
+        "Name of the arm, from the table in `src/lottery/arms/rows.py`. The dense network is always trained; naming it"
+        " gives it snapshots.",
+        paper="section 2; App. E",
+    )
     levels: list[int] | Literal["all"] = key(
-        "Levels at which the arm's networks are trained: a list, or `all`: from 1 to the experiment's `levels`, or for"
-        " a linear arm as many steps of `linear_step` as leave something.",
+        "Levels at which the arm's networks are trained: a list, or `all`: from 1 to the experiment's `levels`, for a"
+        " linear arm as many steps of `linear_step` as leave something, for whole networks 0.",
         default="all",
         paper="Fig. 4",
     )
-    draws: int = key("Samples for each ticket, of an arm that samples.", default=1, ge=1, paper="section 2: 3")
+    draws: int = key("Samples for each replicate, of an arm that samples.", default=1, ge=1, paper="section 2: 3")
+    snapshots: list[int] = key(
+        "Iterations at which the arm's trainings write their weights, multiples of `validation_every`. The dense"
+        " network also writes those that an arm is rewound to; a further one repeats its training.",
+        default=[],
+        unit="updates",
+    )
+    from_experiment: str = key(
+        "Of an arm with tickets of another experiment: that experiment, of the same run, replicates and pruning, and a"
+        " network of the same shapes.",
+        default="",
+        paper="arXiv 1906.02773: transfer",
+    )
 
     @model_validator(mode="after")
     def check_levels(self) -> Self:
-        if self.levels == "all":
-            return self
-        if not self.levels or sorted(set(self.levels)) != self.levels or self.levels[0] < 1:
-            raise ValueError(f"levels {self.levels} must be whole numbers from 1 on, rising, none twice")
+        for name, given, least in (("levels", self.levels, 0), ("snapshots", self.snapshots, 1)):
+            if given != "all" and (sorted(set(given)) != given or min(given, default=least) < least):
+                raise ValueError(f"{name} {given} must be whole numbers from {least} on, rising, none twice")
+        if not self.levels:
+            raise ValueError("levels [] must name at least one")
         return self
 
 
@@ -275,9 +276,16 @@ class Experiment(Section):
     initialisation: Initialisation = key("What initial weights are drawn from, below.", default=Initialisation())
     training: Training = key("The training recipe, below.", default=Training())
     pruning: Pruning = key("The pruning recipe, below.", default=Pruning())
+    seed_name: str = key(
+        "Name in the seeds of the experiment's replicates, by default its own. Experiments of the same name share them:"
+        " their initial weights, images and batches are the same, so that recipes are compared in pairs. They need the"
+        " same network, dataset and initialisation.",
+        default="",
+        pattern=f"^$|{NAME}",
+    )
     rewind_iteration: int = key(
         "Iteration whose weights survivors are set back to, and at which their training and schedule begin; 0 is the"
-        " initialisation. A multiple of `validation_every`.",
+        " initialisation. A multiple of `validation_every`. Arms that name an iteration go back to that.",
         default=0,
         ge=0,
         unit="updates",
@@ -288,8 +296,8 @@ class Experiment(Section):
         "Initialisations, each with validation images of its own and its whole chain.", ge=1, paper="section 2: 5"
     )
     replicates_per_job: int = key(
-        "Replicates that one job trains. Replicates are counted off in stacks of this size, so adding replicates after"
-        " a full stack adds jobs and repeats none; a last stack that is not full is trained again when it grows.",
+        "Replicates that one job trains. They are counted off in groups of this size, so adding replicates after a full"
+        " group adds jobs and repeats none; a last group that is not full is trained again when it grows.",
         ge=1,
     )
     checkpoint_seconds: float = key(
@@ -336,6 +344,12 @@ class Settings(Section):
     )
     run_experiments: list[str] = key("Names of the experiments to run, from `experiments`.", min_length=1)
     experiments: dict[str, Experiment] = key("The experiments by name, below.", min_length=1)
+    keep: Literal["everything", "last-level", "tables"] = key(
+        "What a finished run keeps of its trainings: `everything`; `last-level`, of weights those of each arm's last"
+        " level, and all masks; `tables`, no weights and no masks. What is let go is made anew, with all that it needs,"
+        " when something asks for it.",
+        default="everything",
+    )
     figures: list[str] | Literal["all"] = key(
         "Names of the figures to draw, or `all` that the run's experiments allow. An overlay replaces the list.",
         default="all",

@@ -139,7 +139,7 @@ def check_arrays(path: Path, arrays: Arrays, dtype: type[np.generic], shapes: Sh
 
 
 def of_member(arrays: Mapping[str, NDArray], member: int | slice) -> Arrays:
-    """The arrays [*shape] of one member of a stack [members, *shape]; of a slice, those of the smaller stack."""
+    """The arrays [*shape] of one member, of arrays [members, *shape]; of a slice, those of its members."""
     return {name: array[member] for name, array in arrays.items()}
 
 

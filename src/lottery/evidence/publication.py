@@ -11,13 +11,14 @@ import pandas as pd
 from lottery.analysis.claims import judge
 from lottery.analysis.claims_text import as_markdown
 from lottery.analysis.measures import nearest_size
-from lottery.analysis.tables import CURVES, LEVELS, columns_of, read_judged, read_summary, read_table, write_table
+from lottery.analysis.tables import CURVES, LEVELS, read_judged, read_summary, read_table, write_table
 from lottery.arrays import read_bytes, write_text
 from lottery.errors import LotteryError
 from lottery.figures.along_training import PANELS, PAPER_ITERATIONS
 from lottery.figures.catalog import figures_of_run
-from lottery.figures.drawing import details_of, draw
-from lottery.runs import described, parsed_json, read_finished_run, trainings
+from lottery.figures.drawing import details_of, draw, read_details
+from lottery.runs.listing import described, trainings
+from lottery.runs.reading import parsed_json, read_finished_run
 from lottery.settings import Settings
 
 ALONG_TRAINING = {"figure3", "figure11"}
@@ -60,12 +61,6 @@ def publish(run: Path, folder: Path) -> None:
     write_text(folder / "machine.json", json.dumps(made, indent=1) + "\n")
 
 
-def read_details(tables: Path, figure: str) -> pd.DataFrame:
-    """The table that a figure draws beside levels.csv, from a folder of tables."""
-    name = details_of(figure)
-    return read_table(tables / f"{name}.csv", columns_of(name))
-
-
 def drawn_curves(levels: pd.DataFrame, curves: pd.DataFrame, figures: list[str]) -> pd.DataFrame:
     """The rows of curves.csv that these figures draw, and of them those with a test accuracy where only that counts."""
     place = ["experiment", "arm", "level"]
@@ -89,7 +84,7 @@ def made_by(run: Path, settings: Settings) -> dict[str, Any]:
     told: dict[str, Counter] = {key: Counter() for key in ("git_commit", "processor", "card", "engine")}
     versions: dict[str, set[str]] = {}
     for job in trainings(settings):
-        path = run / job.folder / "summary.json"
+        path = job.path(run, "summary.json")
         summary = read_summary(path.parent)
         networks += len(summary.members)
         hours += sum(member.train_seconds for member in summary.members) / 3600

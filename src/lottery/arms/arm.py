@@ -1,0 +1,67 @@
+"""An arm: one way to obtain (mask, starting weights) at a level."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lottery.arms.masks import Imitated, Mask, Pruned, Transferred, Whole
+from lottery.arms.starts import Continued, Fresh, Start
+from lottery.errors import LotteryError
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One row of the table of arms.
+
+    batches: `shared`, the batches, views and dropout that all arms of a replicate have at a level; `own`, others for
+    each draw, all else equal. Raises LotteryError for a mask and a start that mean nothing together.
+    """
+
+    name: str
+    mask: Mask
+    start: Start
+    batches: Literal["shared", "own"] = "shared"
+
+    def __post_init__(self) -> None:
+        wrong = ""
+        if isinstance(self.start, Continued) and not isinstance(self.mask, Pruned):
+            wrong = "only a pruned mask has weights that it was pruned from, to continue with"
+        if isinstance(self.mask, Whole) and self.mask.as_small_as and not isinstance(self.start, Fresh):
+            wrong = "a narrower network has no weights but fresh ones"
+        if wrong:
+            raise LotteryError(f"arm {self.name}: {wrong}")
+
+    @property
+    def samples(self) -> bool:
+        """Whether the arm draws anew, so that it can have several draws for each replicate."""
+        drawn = isinstance(self.mask, Imitated) and (self.mask.samples or self.start.samples)
+        return drawn or (self.batches == "own" and not isinstance(self.mask, Pruned))
+
+    @property
+    def masked(self) -> bool:
+        """Whether its networks have a mask."""
+        return not isinstance(self.mask, Whole)
+
+    @property
+    def levels_of(self) -> str:
+        """The arm that decides how many weights are left at a level: itself, or the one that it imitates."""
+        if isinstance(self.mask, Imitated):
+            return self.mask.arm
+        return (self.mask.as_small_as if isinstance(self.mask, Whole) else "") or self.name
+
+    @property
+    def named_arms(self) -> tuple[str, ...]:
+        """Other arms that it names."""
+        return tuple(name for name in (self.levels_of,) if name != self.name)
+
+    @property
+    def transferred(self) -> bool:
+        """Whether its masks and weights are another experiment's."""
+        return isinstance(self.mask, Transferred)
+
+    @property
+    def difference(self) -> str:
+        """Of a control: what tells it from the arm whose mask it takes or imitates."""
+        parts = [str(self.mask)] * isinstance(self.mask, Imitated)
+        parts += [str(self.start)] if not (isinstance(self.mask, Imitated) and self.mask.samples) else []
+        parts += ["batches of its own"] * (self.batches == "own")
+        return ", ".join(parts)

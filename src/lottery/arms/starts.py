@@ -1,0 +1,133 @@
+"""Where an arm's starting weights come from. Each kind makes them; its own code is what an edit of it repeats."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from lottery.arms.operations import rewind
+from lottery.arrays import Arrays
+from lottery.networks import Network
+from lottery.randomness import Purpose
+from lottery.settings import Initialisation
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What the starting weights of one network are made of.
+
+    checkpoint: float32 [*shape] of every parameter that survivors are set back to, empty for a start that has none;
+    mask: uint8 [*shape] of every weight, empty where all are trained; random: the generator of a purpose.
+    """
+
+    checkpoint: Arrays
+    mask: Arrays
+    network: Network
+    initialisation: Initialisation
+    random: Callable[[Purpose], np.random.Generator]
+
+    def fresh(self) -> Arrays:
+        """Fresh weights, without the mask."""
+        purpose: Purpose = "reinitialisation" if self.mask else "initialisation"
+        return self.network.initial(self.random(purpose), self.initialisation)
+
+
+@dataclass(frozen=True)
+class Rewound:
+    """The weights of the network that the mask comes from, at an earlier iteration of its dense training.
+
+    at: the iteration; left out, that of the arm whose mask it is, or the experiment's `rewind_iteration`.
+    """
+
+    at: int | None = None
+    samples = False
+
+    def weights(self, made: Ingredients) -> Arrays:
+        return rewind(made.checkpoint, made.mask)
+
+    def __str__(self) -> str:
+        return "the initial weights" if not self.at else f"the weights of iteration {self.at}"
+
+
+@dataclass(frozen=True)
+class Continued:
+    """The weights that the mask was pruned from: training goes on."""
+
+    samples = False
+
+    def weights(self, made: Ingredients) -> Arrays:
+        return rewind(made.checkpoint, made.mask)
+
+    def __str__(self) -> str:
+        return "the weights that it was pruned from"
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """A fresh sample of the initial weights."""
+
+    samples = True
+
+    def weights(self, made: Ingredients) -> Arrays:
+        return rewind(made.fresh(), made.mask)
+
+    def __str__(self) -> str:
+        return "fresh weights"
+
+
+@dataclass(frozen=True)
+class SameSign:
+    """A fresh sample, each weight with the sign of its value at the rewind point (Zhou et al., 1905.01067)."""
+
+    samples = True
+
+    def weights(self, made: Ingredients) -> Arrays:
+        fresh = made.fresh()
+        signed = {name: np.copysign(fresh[name], made.checkpoint[name]) for name in made.network.weight_names()}
+        return rewind(fresh | signed, made.mask)
+
+    def __str__(self) -> str:
+        return "fresh weights with the ticket's signs"
+
+
+@dataclass(frozen=True)
+class OwnValues:
+    """Values drawn, with replacement, from those of the layer's survivors at the rewind point."""
+
+    samples = True
+
+    def weights(self, made: Ingredients) -> Arrays:
+        start = rewind(made.checkpoint, made.mask)
+        random = made.random("own values")
+        for name, kept in made.mask.items():
+            survivors = start[name][kept > 0]
+            start[name][kept > 0] = random.choice(survivors, survivors.size)
+        return start
+
+    def __str__(self) -> str:
+        return "weights drawn from the ticket's own"
+
+
+@dataclass(frozen=True)
+class Noisy:
+    """The weights at the rewind point with normal noise added.
+
+    deviations: the noise's standard deviation, in those of each layer's initial weights.
+    """
+
+    deviations: float
+    samples = True
+
+    def weights(self, made: Ingredients) -> Arrays:
+        noisy, random = dict(made.checkpoint), made.random("noise")
+        for layer in made.network.layers:
+            name, deviation = layer.weight_name, self.deviations * layer.deviation(made.initialisation)
+            noise = random.standard_normal(noisy[name].shape, dtype=np.float32)
+            noisy[name] = noisy[name] + np.float32(deviation) * noise
+        return rewind(noisy, made.mask)
+
+    def __str__(self) -> str:
+        return f"noise of {self.deviations:g} standard deviations added"
+
+
+Start = Rewound | Continued | Fresh | SameSign | OwnValues | Noisy

@@ -1,0 +1,69 @@
+"""Which files of the package a result depends on: a module and all that it imports, tables and settings apart."""
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+TOLD = (
+    "arms/arm.py",
+    "arms/lineage.py",
+    "arms/places.py",
+    "arms/rows.py",
+    "arms/starts.py",
+    "code.py",
+    "errors.py",
+    "extensions.py",
+    "datasets/catalog.py",
+    "figures/catalog.py",
+    "networks/catalog.py",
+    "pruning/allocation.py",
+    "pruning/criteria.py",
+    "runs/dependence.py",
+    "runs/jobs.py",
+    "runs/listing.py",
+    "runs/reading.py",
+    "settings/__init__.py",
+    "settings/reading.py",
+    "settings/sections.py",
+    "training/cards.py",
+)
+"""Files whose edit repeats nothing by itself: what they say of a job is among its parameters (`runs.dependence`) or
+chooses its inputs, or it changes no result.
+"""
+
+
+def modules_of(*names: str) -> list[Path]:
+    """The files of these modules, named as below the package, and of all that they import, but those TOLD."""
+    seen: set[Path] = set()
+    waiting = [PACKAGE / name for name in names]
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            waiting += imported(module)
+    told = {PACKAGE / name for name in TOLD}
+    return sorted(seen - told)
+
+
+@cache
+def imported(module: Path) -> list[Path]:
+    """The files of the package that a module imports, inside its functions too."""
+    found: set[Path] = set()
+    for statement in ast.walk(ast.parse(module.read_bytes())):
+        if isinstance(statement, ast.ImportFrom) and (statement.module or "").split(".")[0] == "lottery":
+            folder = PACKAGE.joinpath(*(statement.module or "").split(".")[1:])
+            names = [folder, *(folder / name.name for name in statement.names)]
+            found |= {file for name in names for file in (name.with_suffix(".py"), name / "__init__.py")}
+    return sorted(file for file in found if file.is_file() and file != PACKAGE / "__init__.py")
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """A hash of the content of these files."""
+    content = hashlib.sha256()
+    for file in files:
+        content.update(file.read_bytes())
+    return content.hexdigest()

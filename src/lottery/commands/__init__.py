@@ -1,0 +1,1 @@
+"""The command line (`main`): each verb is a function whose annotated parameters are its options (`options`)."""

@@ -1,0 +1,74 @@
+"""What is measured on a machine, and what is made of the code itself."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from lottery.arrays import write_text
+from lottery.commands.options import Told
+
+Output = Annotated[Path, Told("folder for the tables")]
+
+
+def bench(
+    *,
+    dataset: Annotated[Path, Told("the prepared MNIST")],
+    repeats: Annotated[int, Told("measurements of each size")] = 7,
+    output: Output,
+) -> None:
+    """Time a training iteration of every engine at many sizes, and what limits the sparse one."""
+    from lottery.analysis.tables import write_table
+    from lottery.benchmark import cost, limits
+    from lottery.figures.cost import cost as draw_cost
+    from lottery.figures.drawing import save, start_drawing
+
+    setting = cost.Setting(dataset)
+    table = cost.run(setting, repeats)
+    write_table(output / "cost.csv", table)
+    page = cost.as_markdown(table) + "\n" + limits.as_markdown(*limits.run(setting))
+    write_text(output / "cost.md", page)
+    start_drawing()
+    save(draw_cost(table), [output / f"cost.{suffix}" for suffix in ("pdf", "svg", "png")])
+    print(page)
+
+
+def bench_networks(
+    *,
+    networks: Annotated[list[str], Told("default: every network of the paper", "NETWORK")] = [],  # noqa: B006 - only read
+    device: Annotated[Literal["cpu", "cuda"] | None, Told("default: a GPU where PyTorch finds one")] = None,
+    repeats: Annotated[int, Told("measurements of each network")] = 5,
+    seconds: Annotated[float, Told("about how long each measurement takes")] = 1.0,
+    compile: Annotated[bool, Told("measure torch.compile too, which takes minutes more")] = False,  # noqa: A002
+    output: Output,
+) -> None:
+    """Measure images a second of every network against a plain PyTorch loop, on made-up images."""
+    import torch
+
+    from lottery.analysis.tables import write_table
+    from lottery.benchmark import throughput
+
+    where: throughput.Device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    table = throughput.run(networks or list(throughput.RECIPES), where, repeats, seconds, compiled=compile)
+    page = throughput.as_markdown(table, where, repeats)
+    write_table(output / "networks.csv", table)
+    write_text(output / "networks.md", page)
+    print(page)
+
+
+def compile_kernels() -> None:
+    """Compile the sparse engine's kernels, which is otherwise done when they are first used."""
+    from lottery.training import sparse_engine
+
+    sparse_engine.compile_kernels()
+
+
+def document_settings(
+    *,
+    schema: Annotated[Path, Told("JSON schema to write")],
+    readme: Annotated[Path, Told("page whose reference is replaced")],
+) -> None:
+    """Write the JSON schema and the reference of all settings from their declarations."""
+    from lottery.settings.reference import readme_with_reference
+    from lottery.settings.reference import schema as schema_of_settings
+
+    write_text(schema, schema_of_settings())
+    write_text(readme, readme_with_reference(readme.read_text()))

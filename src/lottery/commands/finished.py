@@ -1,0 +1,52 @@
+"""What is asked of a run before it starts and after its end."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from lottery.arrays import write_text
+from lottery.commands.options import Run, Told
+from lottery.errors import LotteryError
+from lottery.runs.reading import read_finished_run
+
+
+def plan(
+    settings: Annotated[Path, Told("a run's settings: results/<run>/settings.json")],
+    *,
+    cores: Annotated[int, Told("default: those of this machine")] = os.cpu_count() or 1,
+    measured: Annotated[Path | None, Told("take speeds from this finished run: results/<run>", "RUN")] = None,
+) -> None:
+    """Tell what a run will cost: jobs, networks, hours, room on the disk. Starts nothing."""
+    from lottery.planning.plan import Plan, as_text
+    from lottery.planning.speed import Speed, measured_speed
+
+    print(as_text(Plan(read_finished_run(settings), cores, measured_speed(measured) if measured else Speed())))
+
+
+def verify(
+    run: Run, *, data: Annotated[Path | None, Told("folder of prepared datasets; default: data beside the run")] = None
+) -> None:
+    """Recompute a finished run from its files: masks, starts, accuracies and tables; names each file that is wrong."""
+    from lottery.evidence.verification import verify as wrong_in
+
+    wrong = list(wrong_in(run, data or run.parent / "data"))
+    if wrong:
+        raise LotteryError("\n".join([f"{len(wrong)} files are wrong:", *wrong]))
+    print(f"{run}: masks, starts, weights, accuracies and tables are what they should be")
+
+
+def publish(run: Run, *, output: Annotated[Path, Told("folder to write to, such as docs/results/<run>")]) -> None:
+    """Write a finished run's tables, verdicts and figures, and what made them, into a folder of small files."""
+    from lottery.evidence.publication import publish as publish_run
+
+    publish_run(run, output)
+
+
+def compare(first: Run, second: Run, *, output: Annotated[Path, Told("Markdown table to write")]) -> None:
+    """Compare two runs of the same seeds, size by size."""
+    from lottery.analysis.comparison import as_markdown
+    from lottery.analysis.comparison import compare as compared
+    from lottery.analysis.tables import LEVELS, read_table
+
+    tables = (read_table(run / "tables" / "levels.csv", LEVELS) for run in (first, second))
+    write_text(output, as_markdown(compared(*tables)))

@@ -1,0 +1,81 @@
+"""The known datasets. A row reaches jobs as text, so a further one, or another address, repeats none."""
+
+from lottery.datasets.sources import RawFile, Source
+from lottery.errors import LotteryError
+
+
+def _idx_files(mirrors: tuple[str, ...], *sha256: str) -> tuple[RawFile, ...]:
+    """The four files of MNIST and its relatives, whose sizes are the same."""
+    sizes = {
+        "train-images-idx3-ubyte.gz": 47_040_016,
+        "train-labels-idx1-ubyte.gz": 60_008,
+        "t10k-images-idx3-ubyte.gz": 7_840_016,
+        "t10k-labels-idx1-ubyte.gz": 10_008,
+    }
+    return tuple(
+        RawFile(name, checksum, size, tuple(mirror + name for mirror in mirrors), gzipped=True)
+        for (name, size), checksum in zip(sizes.items(), sha256, strict=True)
+    )
+
+
+# The hosts of the IDX files are those of torchvision 0.29 (`MNIST.mirrors`, `FashionMNIST.mirrors`).
+SOURCES = {
+    "mnist": Source(
+        name="mnist",
+        format="idx",
+        classes=10,
+        training_images=60_000,
+        test_images=10_000,
+        image_shape=(28, 28),
+        torchvision_folder="MNIST/raw",
+        files=_idx_files(
+            ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"),
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+    ),
+    "fashion-mnist": Source(
+        name="fashion-mnist",
+        format="idx",
+        classes=10,
+        training_images=60_000,
+        test_images=10_000,
+        image_shape=(28, 28),
+        torchvision_folder="FashionMNIST/raw",
+        files=_idx_files(
+            ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        ),
+    ),
+    "cifar-10": Source(
+        name="cifar-10",
+        format="cifar",
+        classes=10,
+        training_images=50_000,
+        test_images=10_000,
+        image_shape=(3, 32, 32),
+        torchvision_folder=".",
+        files=(
+            # The checksum is of the archive, since none is published of what it holds.
+            RawFile(
+                "cifar-10-binary.tar.gz",
+                "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+                170_052_171,
+                ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
+                gzipped=False,
+            ),
+        ),
+    ),
+}
+
+
+def source(dataset: str) -> Source:
+    """The dataset of this name. Raises LotteryError for an unknown one."""
+    if dataset not in SOURCES:
+        raise LotteryError(f"dataset: unknown dataset {dataset!r}; known: {', '.join(sorted(SOURCES))}")
+    return SOURCES[dataset]

@@ -1,0 +1,1 @@
+"""Finished runs: recomputed from their files (`verification`), and put into the repository (`publication`)."""

@@ -1,0 +1,95 @@
+"""What the jobs of a run depend on besides the files that they read, as text: a job is repeated when it changes.
+
+A text tells what a job makes of the settings and of rows of tables, and nothing that it does not use; so neither a
+further row nor a further key with a default repeats anything.
+"""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable
+from typing import Any
+
+from lottery.arms.lineage import Maker
+from lottery.arms.masks import Pruned
+from lottery.datasets.sources import Source
+from lottery.pruning.criteria import CRITERIA
+from lottery.runs.jobs import Job
+from lottery.settings import Settings
+
+INDIFFERENT = {"threads_per_job", "checkpoint_seconds"}
+"""Keys of an experiment that change no result."""
+
+
+def depends_on(job: Job, verb: Maker) -> str:
+    """What one step of a training job depends on."""
+    return json.dumps(TOLD[verb](job), sort_keys=True)
+
+
+def of_seeds(job: Job) -> list[str | int]:
+    return [job.settings.seed, job.seed_name]
+
+
+def of_network(job: Job) -> str:
+    """A short hash of the network's steps."""
+    return short(repr(job.network))
+
+
+def of_start(job: Job) -> list[Any]:
+    """What starting weights are made by: the arm's kind of start and its code."""
+    initialisation = job.experiment.initialisation.canonical_json()
+    return [of_seeds(job), of_network(job), initialisation, repr(job.arm.start), code(type(job.arm.start)), job.draws]
+
+
+def of_pruning(job: Job) -> list[Any]:
+    """How many weights are kept of each group, and by which criterion."""
+    assert isinstance(job.arm.mask, Pruned)
+    criterion = CRITERIA[job.arm.mask.scores]
+    counts = [[*group, count] for group, count in job.counts.items()]
+    told = code(criterion.score) if criterion.score else criterion.gradient
+    return [of_network(job), counts, told, *([of_seeds(job)] if job.arm.mask.scores == "random" else [])]
+
+
+def of_scores(job: Job) -> list[Any]:
+    assert isinstance(job.arm.mask, Pruned)
+    return [*of_images(job), CRITERIA[job.arm.mask.scores].gradient]
+
+
+def of_images(job: Job) -> list[Any]:
+    """The images and the training recipe."""
+    return [of_seeds(job), of_network(job), job.experiment.dataset, job.training.canonical_json()]
+
+
+def of_training(job: Job) -> list[Any]:
+    own = job.arm.batches if job.arm.batches != "shared" else ""
+    return [*of_images(job), job.draws, job.first_iteration, job.snapshots, own]
+
+
+TOLD: dict[Maker, Callable[[Job], list[Any]]] = {
+    "initialize": of_start,
+    "rewind": of_start,
+    "make-control": lambda job: [*of_start(job), repr(job.arm.mask)],
+    "prune": of_pruning,
+    "score": of_scores,
+    "train": of_training,
+}
+
+
+def of_dataset(data: Source) -> str:
+    """What a prepared dataset depends on: its raw files, known by their checksums, and how they are read."""
+    files = [[file.name, file.sha256, file.bytes] for file in data.files]
+    return json.dumps([data.format, data.classes, sorted(data.shapes.items()), files])
+
+
+def of_results(settings: Settings) -> str:
+    """All settings that results depend on."""
+    return settings.canonical_json(exclude={"data_mirror": True, "keep": True, "experiments": {"__all__": INDIFFERENT}})
+
+
+def code(thing: Callable[..., Any] | type) -> str:
+    """A short hash of the source of a function or class."""
+    return short(inspect.getsource(thing))
+
+
+def short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,73 @@
+"""The training jobs of a run."""
+
+import math
+
+from lottery.arms.lineage import arm
+from lottery.arms.masks import Pruned, Whole
+from lottery.arms.places import DENSE, Place, Replicates
+from lottery.runs.jobs import Job, network_of
+from lottery.settings import Experiment, Settings
+
+DESCRIBED_ARM = "iterative"
+"""The tables tell which weights are in the tickets of this arm."""
+
+
+def groups_of(experiment: Experiment) -> list[Replicates]:
+    """The replicates counted off in groups of `replicates_per_job`; the last one may be smaller."""
+    size = experiment.replicates_per_job
+    return [
+        Replicates(first, min(first + size, experiment.replicates) - 1)
+        for first in range(0, experiment.replicates, size)
+    ]
+
+
+def levels_of(experiment: Experiment, arm_name: str) -> list[int]:
+    """The levels at which an arm is trained; none of an arm that only finds masks for others."""
+    row = arm(arm_name)
+    chosen = next((settings.levels for settings in experiment.arms if settings.arm == arm_name), [])
+    if arm_name == DENSE or (chosen == "all" and isinstance(row.mask, Whole) and not row.mask.as_small_as):
+        return [0]
+    if chosen != "all":
+        return chosen
+    ladder = arm(row.levels_of).mask
+    if isinstance(ladder, Pruned) and ladder.linear:
+        return list(range(1, math.ceil(1 / experiment.pruning.linear_step - 1e-9)))
+    return list(range(1, experiment.levels + 1))
+
+
+def trainings(settings: Settings) -> list[Job]:
+    """All training jobs that the results of a run are collected from."""
+    return [
+        Job(settings, Place(name, replicates, arm_name, level))
+        for name in settings.run_experiments
+        for experiment in [settings.experiments[name]]
+        for replicates in groups_of(experiment)
+        for arm_name in dict.fromkeys([DENSE, *(chosen.arm for chosen in experiment.arms)])
+        for level in levels_of(experiment, arm_name)
+    ]
+
+
+def described(settings: Settings) -> list[str]:
+    """The experiments of whose tickets the tables tell which weights are in them: fully connected networks."""
+    return [
+        name
+        for name in settings.run_experiments
+        for experiment in [settings.experiments[name]]
+        if network_of(experiment).fully_connected and any(arm.arm == DESCRIBED_ARM for arm in experiment.arms)
+    ]
+
+
+def described_files(settings: Settings) -> list[str]:
+    """The files below `results/<run>` that this is told from."""
+    return [
+        f"{place.folder}/{file}.safetensors"
+        for name in described(settings)
+        for experiment in [settings.experiments[name]]
+        for replicates in groups_of(experiment)
+        for dense in [Place(name, replicates, DENSE, 0)]
+        for place, file in [
+            (dense, "start"),
+            (dense, "trained"),
+            *((dense.at(DESCRIBED_ARM, level), "mask") for level in levels_of(experiment, DESCRIBED_ARM)),
+        ]
+    ]

@@ -1,0 +1,202 @@
+"""From a configuration to a run's settings: every name in them known, every level possible."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lottery import extensions
+from lottery.arms.arm import Arm
+from lottery.arms.lineage import arm, rewound_to
+from lottery.arms.masks import Pruned, Whole
+from lottery.arms.places import Place
+from lottery.arrays import read_bytes
+from lottery.datasets.catalog import source
+from lottery.datasets.images import check_counts
+from lottery.errors import LotteryError, suggest
+from lottery.networks import Network
+from lottery.pruning.allocation import check_excluded, dense_counts
+from lottery.runs.jobs import Job, counts_at, network_name_at, network_of
+from lottery.runs.listing import levels_of
+from lottery.settings import ArmSettings, Experiment, Settings
+from lottery.settings.reading import read_settings
+from lottery.training.engines import engine_name
+
+
+def read_run(config: Mapping[str, Any]) -> Settings:
+    """The settings of a run, with every name in them known, from its extensions too, and every level possible.
+
+    Raises LotteryError with one line per wrong key.
+    """
+    settings = read_settings(config)
+    try:
+        extensions.load(settings.extensions)
+    except LotteryError as error:
+        raise LotteryError(f"config: extensions: {error}") from None
+    wrong = [
+        f"config: experiments.{name}.{problem}"
+        for name, experiment in settings.experiments.items()
+        for problem in (*problems(experiment), *problems_with_others(name, settings))
+    ]
+    if wrong:
+        raise LotteryError("\n".join(wrong))
+    return settings
+
+
+def read_job(run: Path, place: Place) -> Job:
+    """A place of a run with the run's settings, which the extensions that it needs have been loaded for.
+
+    run: the folder `results/<run>`. Raises LotteryError naming the file.
+    """
+    path = run / "settings.json"
+    content = read_bytes(path)
+    try:
+        settings = read_settings(parsed_json(content))
+        if place.experiment not in settings.experiments:
+            raise LotteryError(
+                f"no experiment is called {place.experiment!r}{suggest(place.experiment, settings.experiments)}"
+            )
+        arm(place.arm)
+    except LotteryError as error:
+        raise LotteryError(f"{path}: {str(error).splitlines()[0]}") from None
+    return Job(settings, place)
+
+
+def read_settings_of(run: Path) -> Settings:
+    """The settings of a run, finished or not. Raises LotteryError naming the file."""
+    return read_finished_run(run / "settings.json")
+
+
+def parsed_json(text: str | bytes) -> Any:
+    """What a text of JSON holds. Raises LotteryError when it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise LotteryError(f"is not JSON: {error}") from None
+
+
+def read_finished_run(path: Path) -> Settings:
+    """The settings that the results of a finished run were collected with. Raises LotteryError naming the file.
+
+    Its extensions must have been loaded: a run that somebody hands on does not get its code run by being looked at.
+    """
+    content = read_bytes(path)
+    try:
+        values = parsed_json(content)
+        for name in read_settings(values).extensions:
+            if Path(name).resolve() not in extensions.LOADED:
+                raise LotteryError(f"extensions: the run needs {name}; to run that file, name it: --extension {name}")
+        return read_run(values)
+    except LotteryError as error:
+        raise LotteryError(f"{path}: {str(error).splitlines()[0]}") from None
+
+
+def problems(experiment: Experiment) -> list[str]:
+    """What an experiment names that is unknown, or asks for that cannot be; each begins with its key."""
+    try:
+        network = network_of(experiment)
+    except LotteryError as error:
+        return [str(error)]
+    data = source(experiment.dataset)
+    found = []
+    try:
+        engine_name(network, experiment.training)
+    except LotteryError as error:
+        found.append(f"training.{error}")
+    if experiment.training.augmentation != "none" and len(network.image_shape) != 3:
+        found.append(f"training.augmentation: {experiment.network} sees rows of numbers, not images")
+    try:
+        check_excluded(network, experiment.pruning)
+    except LotteryError as error:
+        found.append(f"pruning.{error}")
+        return found
+    try:
+        check_counts(experiment.training, data.training_images, data.test_images)
+    except LotteryError as error:
+        found.append(f"training.{error}")
+    arms: dict[str, str] = {}  # what is wrong with several arms is told of the first
+    for index, settings in enumerate(experiment.arms):
+        try:
+            check_arm(experiment, settings, network)
+        except LotteryError as error:
+            arms.setdefault(str(error), f"arms.{index}.{error}")
+    return [*found, *arms.values()]
+
+
+def check_arm(experiment: Experiment, settings: ArmSettings, network: Network) -> None:
+    """Raise LotteryError, beginning with the key, when an arm is unknown or one of its levels cannot be."""
+    row, training = arm(settings.arm), experiment.training
+    if settings.draws > 1 and not row.samples:
+        raise LotteryError(f"draws: {row.name} does not sample, so draws must be 1, not {settings.draws}")
+    if row.transferred != bool(settings.from_experiment):
+        told = "is missing: the experiment whose tickets it takes" if row.transferred else "has no tickets of others"
+        raise LotteryError(f"from_experiment: {row.name} {told}")
+    grid = range(0, training.iterations + 1, training.validation_every)
+    for key, iteration in (("arm", rewound_to(row, experiment)), *(("snapshots", k) for k in settings.snapshots)):
+        if iteration not in grid or (key == "arm" and iteration == training.iterations):
+            told = "starts at" if key == "arm" else "keeps the weights of"
+            raise LotteryError(
+                f"{key}: {row.name} {told} iteration {iteration}, which must be a multiple of validation_every"
+                f" ({training.validation_every}) up to iterations ({training.iterations})"
+            )
+    levels = levels_of(experiment, row.name)
+    if not levels:
+        raise LotteryError(f"levels: linear_step {experiment.pruning.linear_step} allows no level")
+    check_levels(experiment, row, levels, network)
+
+
+def check_levels(experiment: Experiment, row: Arm, levels: list[int], network: Network) -> None:
+    """Raise LotteryError, beginning with the key, when one of an arm's levels cannot be."""
+    deepest, ladder = max(levels), arm(row.levels_of).mask
+    whole = isinstance(row.mask, Whole) and not row.mask.as_small_as
+    if whole != (levels[0] == 0) or (whole and deepest):
+        wanted = "whole networks, which have level 0 alone" if whole else "pruned networks, which have levels from 1 on"
+        raise LotteryError(f"levels: {row.name} has {wanted}, not {levels}")
+    if whole:
+        return
+    if not (isinstance(ladder, Pruned) and ladder.linear) and deepest > experiment.levels:
+        raise LotteryError(
+            f"levels: {row.name} at level {deepest} is beyond the experiment's {experiment.levels} levels;"
+            " name lower ones, or `all`"
+        )
+    if not row.masked:
+        network_name_at(experiment, row, deepest)
+    try:
+        before, after = (counts_at(experiment, row, level) for level in (deepest - 1, deepest))
+    except LotteryError as error:
+        raise LotteryError(f"levels: {error}") from None
+    dense = dense_counts(network, experiment.pruning)
+    for group, kept in after.items():
+        if kept == 0 or kept == before[group] < dense[group]:
+            raise LotteryError(
+                f"levels: level {deepest} would leave {kept} of the {before[group]} weights that {' and '.join(group)}"
+                " had one level before: too few to prune further"
+            )
+
+
+def problems_with_others(name: str, settings: Settings) -> Iterator[str]:
+    """What does not fit the other experiments of a run: replicates shared, and tickets taken, between experiments."""
+    own = settings.experiments[name]
+    for other_name in settings.run_experiments:
+        other = settings.experiments[other_name]
+        if (own.seed_name or name) == (other.seed_name or other_name):
+            differing = [
+                key for key in ("network", "dataset", "initialisation") if getattr(own, key) != getattr(other, key)
+            ]
+            if differing:
+                yield f"seed_name: shares its replicates with {other_name}, which has another {' and '.join(differing)}"
+    for index, chosen in enumerate(own.arms):
+        if not chosen.from_experiment:
+            continue
+        place = f"arms.{index}.from_experiment"
+        if chosen.from_experiment not in settings.run_experiments:
+            known = suggest(chosen.from_experiment, settings.run_experiments)
+            yield f"{place}: {chosen.from_experiment!r} is no experiment of the run{known}"
+            continue
+        other = settings.experiments[chosen.from_experiment]
+        keys = ("replicates", "replicates_per_job", "pruning", "levels", "rewind_iteration")
+        differing = [key for key in keys if getattr(own, key) != getattr(other, key)]
+        if differing:
+            yield f"{place}: {chosen.from_experiment} has another {' and '.join(differing)}"
+        elif network_of(own).shapes() != network_of(other).shapes():
+            yield f"{place}: the network of {chosen.from_experiment} has other shapes"
