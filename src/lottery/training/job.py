@@ -19,20 +19,17 @@ from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-
 from lottery import __version__
 from lottery.arms.places import Member
 from lottery.arrays import Arrays, of_member, stack, write_arrays, write_text
 from lottery.arrays.weights import named_snapshots, read_mask, read_parameters
 from lottery.code import PACKAGE, TOLD, digest_of, modules_of
-from lottery.datasets.batches import random_views, shuffled_batches
 from lottery.datasets.images import read_splits
 from lottery.errors import LotteryError
 from lottery.extensions import LOADED
-from lottery.randomness import Purpose
 from lottery.runs.jobs import Job
 from lottery.training import cards
+from lottery.training.alone import data_of
 from lottery.training.checkpoints import Checkpoint, digest
 from lottery.training.engines import engine_name, engine_of
 from lottery.training.loop import Course, Diverged, MemberData, Record, Row
@@ -68,7 +65,7 @@ def train_members(job: Job, run: Path, threads: int, checkpoint_seconds: float) 
     groups = []
     for own in slices:
         members, own_start, own_mask = job.members[own], of_member(start, own), of_member(mask, own)
-        data = [data_of(job, member, len(splits[0].train)) for member in members]
+        data = [data_of_member(job, member, len(splits[0].train)) for member in members]
         made = engine.Engine(
             network, own_start, own_mask or None, [images[member.replicate] for member in members], recipe
         )
@@ -169,24 +166,10 @@ def checkpoint_key(
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
-def data_of(job: Job, member: Member, images: int) -> MemberData:
-    """What the member is trained on. At a level all arms of a replicate have the same, but those with batches of their
-    own, which have others for each draw; no two levels have the same.
-    """
-    seed, recipe, level = job.seed(member), job.training, job.place.level
-
-    def random(shared: Purpose, own: Purpose, epoch: int) -> np.random.Generator:
-        if job.arm.batches == "own":
-            return seed.generator(own, level=level, draw=member.draw, epoch=epoch)
-        return seed.generator(shared, level=level, epoch=epoch)
-
-    augmented, noisy = recipe.augmentation != "none", recipe.dropout > 0
-    views, dropout = partial(random, "views", "own views"), partial(random, "dropout", "own dropout")
-    return MemberData(
-        shuffled_batches(images, recipe.batch_size, partial(random, "batches", "own batches")),
-        random_views(images, recipe.batch_size, views) if augmented else None,
-        (lambda iteration: int(dropout(iteration).integers(2**63))) if noisy else None,
-    )
+def data_of_member(job: Job, member: Member, images: int) -> MemberData:
+    """What a member of a job is trained on."""
+    own = member.draw if job.arm.batches == "own" else None
+    return data_of(job.seed(member), job.training, job.place.level, images, own)
 
 
 def run_together(

@@ -1,0 +1,126 @@
+"""Which file each mask and start is made from, written out by hand, so that rules, plan and verification cannot all be
+wrong together.
+"""
+
+import pytest
+
+from lottery.arms import lineage
+from lottery.arms.places import Place, Replicates
+from lottery.arms.rows import ARMS
+from lottery.settings import Experiment
+
+
+def settings(rewind_iteration: int, **transferred: str) -> Experiment:
+    arms = [{"arm": name} for name in ARMS if name not in ("transferred",)]
+    if transferred:
+        arms.append({"arm": "transferred", "from_experiment": transferred["other"]})
+    return Experiment.model_validate(
+        {
+            "dataset": "mnist",
+            "network": "lenet-30-10",
+            "rewind_iteration": rewind_iteration,
+            "levels": 3,
+            "replicates": 2,
+            "replicates_per_job": 2,
+            "arms": arms,
+        }
+    )
+
+
+PRUNED_ALIKE = ["iterative", "continued-chain", *(f"iterative-at-{k}" for k in (100, 500, 1000, 2000))]
+COMPARING = ["initial-magnitude", "magnitude-increase", "movement", "both-large", "same-sign"]
+AT_ONCE = ["one-shot", "one-shot-linear", "one-shot-random", *(f"one-shot-{criterion}" for criterion in COMPARING)]
+OF_ITERATIVE = ["iterative-reinit", "iterative-same-sign", "iterative-twin", "random", "own-values"]
+OF_ITERATIVE += [f"noise-{noise}" for noise in ("0.5", "1", "2", "3")]
+DENSE_START, DENSE_TRAINED = "dense/level0/start", "dense/level0/trained"
+
+# The files that make the mask at levels 1 and 3.
+MASK_FROM: dict[str, tuple[set[str], set[str]]] = {
+    **{name: ({DENSE_TRAINED}, {f"{name}/level2/trained", f"{name}/level2/mask"}) for name in PRUNED_ALIKE},
+    **{name: ({DENSE_TRAINED},) * 2 for name in AT_ONCE},
+    **{f"one-shot-{criterion}": ({DENSE_TRAINED, DENSE_START},) * 2 for criterion in COMPARING},
+    "one-shot-sensitivity": ({"one-shot-sensitivity/level1/scores"}, {"one-shot-sensitivity/level3/scores"}),
+    "initial-magnitude": ({DENSE_START},) * 2,
+    **{name: ({"iterative/level1/mask"}, {"iterative/level3/mask"}) for name in OF_ITERATIVE},
+    "one-shot-reinit": ({"one-shot/level1/mask"}, {"one-shot/level3/mask"}),
+    "one-shot-linear-reinit": ({"one-shot-linear/level1/mask"}, {"one-shot-linear/level3/mask"}),
+    "continued": ({"continued-chain/level1/mask"}, {"continued-chain/level3/mask"}),
+}
+
+# Arms whose starting weights are made from no earlier weights, and those with a rewind point of their own.
+FRESH = {"dense", "small-dense", "iterative-reinit", "one-shot-reinit", "one-shot-linear-reinit"}
+OWN_POINT = {f"iterative-at-{k}" for k in (100, 500, 1000, 2000)}
+
+
+def read(name: str, verb: str, level: int, rewind_iteration: int = 0) -> set[str]:
+    place = Place("own", Replicates(0, 1), name, level)
+    files = lineage.files_read(place, verb, settings(rewind_iteration))
+    assert {file.experiment for file, _ in files} <= {"own"}
+    assert {file.replicates for file, _ in files} <= {Replicates(0, 1)}
+    return {f"{file.arm}/level{file.level}/{kind}" for file, kind in files}
+
+
+def test_the_table_names_every_arm_with_a_mask():
+    assert set(MASK_FROM) == {arm.name for arm in ARMS.values() if arm.masked} - {"transferred"}
+
+
+@pytest.mark.parametrize("name", MASK_FROM)
+@pytest.mark.parametrize("level", [1, 3])
+def test_masks_are_made_from(name, level):
+    expected = MASK_FROM[name][level == 3]
+    verb = lineage.maker(Place("own", Replicates(0, 1), name, level), "mask")
+    checkpoint = {DENSE_START} if verb == "make-control" and name not in FRESH else set()
+    assert read(name, verb, level) == expected | checkpoint
+
+
+def test_scores_are_made_from_the_weights_that_are_pruned():
+    assert read("one-shot-sensitivity", "score", 3) == {DENSE_TRAINED}
+
+
+@pytest.mark.parametrize("name", sorted(set(ARMS) - {"transferred"}))
+@pytest.mark.parametrize("rewind_iteration", [0, 300])
+def test_starting_weights_are_made_from(name, rewind_iteration):
+    level = 0 if name in ("dense", "dense-twin") else 3
+    verb = lineage.maker(Place("own", Replicates(0, 1), name, level), "start")
+    found = {file for file in read(name, verb, level, rewind_iteration) if not file.endswith("/mask")}
+    late = "dense/level0/snapshots"
+    if name in FRESH:
+        assert found == set()
+    elif name == "continued-chain":
+        assert found == {"continued-chain/level2/trained"}
+    elif name in OWN_POINT or rewind_iteration:
+        assert found == {late}
+    else:
+        assert found == {DENSE_START}
+
+
+def test_a_transferred_ticket_and_its_start_are_the_other_experiments():
+    place = Place("own", Replicates(0, 1), "transferred", 2)
+    files = lineage.files_read(place, "make-control", settings(0, other="other"))
+    assert {(file.experiment, file.arm, file.level, kind) for file, kind in files} == {
+        ("other", "iterative", 2, "mask"),
+        ("other", "dense", 0, "start"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "iteration"),
+    [
+        ("dense", 0),
+        ("dense-twin", 300),
+        ("iterative", 300),
+        ("iterative-reinit", 300),
+        ("random", 300),
+        ("small-dense", 0),
+        ("iterative-at-500", 500),
+        ("continued", 300),
+    ],
+)
+def test_training_begins_at(name, iteration):
+    assert lineage.rewound_to(ARMS[name], settings(300)) == iteration
+
+
+def test_the_dense_network_keeps_every_point_that_tickets_are_rewound_to():
+    dense = Place("own", Replicates(0, 1), "dense", 0)
+    assert lineage.snapshots_of(dense, settings(300)) == [100, 300, 500, 1000, 2000]
+    assert lineage.snapshots_of(dense.at("iterative", 1), settings(300)) == []
