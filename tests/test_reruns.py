@@ -1,15 +1,14 @@
 """What the real Snakemake repeats when something changes, and what must not change."""
 
-import ast
 import os
 import re
-from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, SMOKE, Workflow, copy_of_repository, experiment, overlay
+from conftest import SMOKE, Workflow, copy_of_repository, experiment, overlay
 
+from lottery.arms.places import Replicates
 from lottery.arrays import read_arrays
-from lottery.stacks import Stack
+from lottery.code import PACKAGE, TOLD, modules_of
 
 
 def test_again_there_is_nothing_to_do(smoke):
@@ -29,11 +28,13 @@ def test_a_touched_source_file_repeats_nothing(smoke):
 @pytest.mark.parametrize(
     ("edited", "repeated"),
     [
-        ("training/loop.py", {"train_dense": 1, "train_ticket": 6, "train_small": 1, "prune": 4}),
-        ("datasets/idx.py", {"prepare_dataset": 1, "train_dense": 1, "train_ticket": 6, "train_small": 1, "prune": 4}),
+        ("training/loop.py", {"train": 8, "prune": 4}),
+        ("datasets/idx.py", {"prepare_dataset": 1, "train": 8, "prune": 4}),
         ("figures/style.py", {"plot": 14, "all": 1}),
         ("analysis/claims.py", {"judge_claims": 1, "all": 1}),
-        ("settings_reference.py", {}),
+        ("settings/reference.py", {}),
+        ("settings/sections.py", {}),
+        ("arms/lineage.py", {}),
     ],
 )
 def test_edited_code_repeats_what_it_decides(smoke, edited, repeated):
@@ -46,49 +47,43 @@ def test_edited_code_repeats_what_it_decides(smoke, edited, repeated):
         path.write_text(original)
         os.utime(path, (status.st_atime, status.st_mtime))
     assert {rule: jobs.get(rule, 0) for rule in repeated} == repeated
-    if "train_dense" not in repeated:
+    if "train" not in repeated:
         assert jobs == repeated
     assert "initialize" not in jobs
 
 
-PACKAGE = REPOSITORY / "src/lottery"
-
-
-def imported(modules: list[Path]) -> set[str]:
-    """Modules of the package, and all that they import of it, directly or not."""
-    seen: set[Path] = set()
-    while modules:
-        module = modules.pop()
-        if module in seen:
-            continue
-        seen.add(module)
-        for statement in ast.walk(ast.parse(module.read_text())):
-            if isinstance(statement, ast.ImportFrom) and statement.module.startswith("lottery"):
-                folder = PACKAGE.joinpath(*statement.module.split(".")[1:])
-                named = [folder, *(folder / name.name for name in statement.names)]
-                modules += [path.with_suffix(".py") for path in named if path.with_suffix(".py").is_file()]
-    return {str(path.relative_to(PACKAGE)) for path in seen}
-
-
 @pytest.mark.parametrize(
-    ("rule", "called"),
+    ("rule", "code", "beyond"),
     [
-        ("collect", ["analysis/tables.py"]),
-        ("describe_tickets", ["analysis/ticket_weights.py"]),
-        ("judge_claims", ["analysis/claims.py", "analysis/claims_text.py"]),
-        ("plot", ["figures/*.py"]),
+        (
+            "train",
+            {"training/loop.py", "training/sparse/update.py", "datasets/batches.py", "randomness.py"},
+            "analysis/",
+        ),
+        ("prune", {"pruning/selection.py", "arms/operations.py", "arrays/files.py"}, "training/"),
+        ("make_control", {"arms/masks.py", "networks/steps.py", "randomness.py"}, "training/"),
+        ("collect", {"analysis/tables.py", "settings/columns.py"}, "training/torch_engine.py"),
+        ("describe_tickets", {"analysis/ticket_weights.py", "analysis/measures.py"}, "figures/"),
+        ("judge_claims", {"analysis/claims_lenet.py", "analysis/statistics.py", "analysis/claims_text.py"}, "figures/"),
+        ("plot", {"figures/style.py", "analysis/measures.py", "analysis/tables.py"}, "analysis/claims_lenet.py"),
     ],
 )
-def test_a_rule_of_the_analysis_names_all_code_of_it_that_it_runs(smoke, rule, called):
+def test_a_rule_names_the_code_that_it_runs_and_no_other(smoke, rule, code, beyond):
     header, *lines = (line.split("\t") for line in smoke("--detailed-summary", *SMOKE).splitlines() if "\t" in line)
     outputs = [dict(zip(header, line, strict=True)) for line in lines]
     inputs = [set(output["input-file(s)"].split(",")) for output in outputs if output["rule"] == rule]
-    run = imported([path for pattern in called for path in PACKAGE.glob(pattern)])
-    needed = {
-        f"src/lottery/{name}" for name in run if name == "recipe.py" or name.startswith(("analysis/", "figures/"))
-    }
     assert inputs
-    assert [needed - each for each in inputs] == [set()] * len(inputs)
+    for named in inputs:
+        own = {name.removeprefix("src/lottery/") for name in named if name.startswith("src/lottery/")}
+        assert code <= own
+        assert not [name for name in own if name.startswith(beyond)]
+        assert not own & set(TOLD)
+
+
+def test_imports_within_functions_and_of_modules_count():
+    named = {file.relative_to(PACKAGE).as_posix() for file in modules_of("training/job.py")}
+    assert {"training/sparse/passes.py", "training/torch_network.py", "arrays/weights.py"} <= named
+    assert all((PACKAGE / name).is_file() for name in TOLD)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +119,7 @@ def test_another_learning_rate_repeats_its_experiment_only(two_experiments):
         training={"iterations": 20, "validation_every": 10, "test_every": 20, "learning_rate": 0.002},
     )
     said = two_experiments("-n", *options)
-    expected = {"train_dense": 1, "prune": 1, "rewind": 1, "train_ticket": 1, **ANALYSIS}
+    expected = {"write_settings": 1, "train": 2, "prune": 1, "rewind": 1, **ANALYSIS}
     assert two_experiments.jobs(*options) == expected
     assert not re.search(r"(Train|Prune|Rewind).*second", said)
 
@@ -134,12 +129,12 @@ def test_another_learning_rate_repeats_its_experiment_only(two_experiments):
     [
         (
             {"replicates": 2},
-            {"initialize": 1, "train_dense": 1, "prune": 1, "rewind": 1, "train_ticket": 1},
+            {"initialize": 1, "train": 2, "prune": 1, "rewind": 1},
         ),
-        ({"levels": 2}, {"prune": 1, "rewind": 1, "train_ticket": 1}),
+        ({"levels": 2}, {"prune": 1, "rewind": 1, "train": 1}),
         (
             {"arms": [{"arm": "iterative"}, {"arm": "iterative-reinit"}]},
-            {"make_control": 1, "train_ticket": 1},
+            {"make_control": 1, "train": 1},
         ),
         ({"threads_per_job": 2}, {}),
     ],
@@ -147,10 +142,12 @@ def test_another_learning_rate_repeats_its_experiment_only(two_experiments):
 )
 def test_more_of_something_adds_jobs_only(two_experiments, changes, added):
     jobs = two_experiments.jobs(*pair_of_experiments(two_experiments, **changes))
+    # The file of settings is written again whatever changes in them, which repeats nothing by itself.
+    assert jobs.pop("write_settings") == 1
     assert jobs == ({**added, **ANALYSIS} if added else {})
 
 
-def test_results_do_not_depend_on_cores_or_stacks(two_experiments):
+def test_results_do_not_depend_on_cores_or_jobs(two_experiments):
     """The same settings in other jobs: byte-equal weights, masks and histories."""
     shape = {"replicates": 2, "levels": 2, "arms": [{"arm": "iterative"}, {"arm": "iterative-reinit", "draws": 2}]}
 
@@ -165,10 +162,10 @@ def test_results_do_not_depend_on_cores_or_stacks(two_experiments):
         two_experiments("--cores", cores, *options, "--", "tables")
         members = {}
         for folder in (two_experiments.folder / "results" / name / "first").glob("*/*/level*"):
-            stack = Stack.parse(folder.parts[-3])
+            replicates = Replicates.parse(folder.parts[-3])
             draws = 2 if folder.parts[-2].endswith("reinit") else 1
             history = (folder / "history.csv").read_text().splitlines()[1:]
-            for index, member in enumerate(stack.members(draws)):
+            for index, member in enumerate(replicates.members(draws)):
                 key = f"{folder.parts[-2]}/{folder.parts[-1]}/{member}"
                 own = [line for line in history if line.startswith(f"{member.replicate},{member.draw},")]
                 assert len(own) == 3

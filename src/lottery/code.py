@@ -37,16 +37,17 @@ chooses its inputs, or it changes no result.
 
 
 def modules_of(*names: str) -> list[Path]:
-    """The files of these modules, named as below the package, and of all that they import, but those TOLD."""
-    seen: set[Path] = set()
+    """The files of these modules, named as below the package, and of all that they import, but those TOLD and what only
+    these import.
+    """
+    told, seen = {PACKAGE / name for name in TOLD}, set[Path]()
     waiting = [PACKAGE / name for name in names]
     while waiting:
         module = waiting.pop()
-        if module not in seen:
+        if module not in seen | told:
             seen.add(module)
             waiting += imported(module)
-    told = {PACKAGE / name for name in TOLD}
-    return sorted(seen - told)
+    return sorted(seen)
 
 
 @cache
