@@ -1,3 +1,3 @@
-"""Training: the loop (`loop`), what computes it (`torch_engine`), on which GPU (`cards`), and a job that trains a stack
-of members (`job`).
+"""Training: the loop (`loop`), the table of what computes it (`engines`), on which GPU (`cards`), a job that trains the
+networks of a place (`job`), one network in memory (`alone`), and scores that need images (`scores`).
 """

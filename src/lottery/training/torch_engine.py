@@ -77,11 +77,11 @@ def repeat_exactly() -> None:
 
 
 def together(recipe: Training, network: Network) -> bool:
-    """Whether a job's members are trained as one stack.
+    """Whether a job's members are trained together.
 
     A GPU works on all of them in about the time that one takes, most of which is spent starting kernels; one network of
-    convolutions fills it alone. On a CPU a stack of three takes 0.8 times as long for each, but its products add in an
-    order that depends on the stack's size, and there a member's bytes must not depend on its companions.
+    convolutions fills it alone. On a CPU three together take 0.8 times as long for each, but their products add in an
+    order that depends on how many they are, and there a member's bytes must not depend on its companions.
     """
     return recipe.device == "cuda" and network.fully_connected
 
@@ -150,10 +150,10 @@ def cut_out(images: Tensor, views: Tensor) -> Tensor:
 
 
 def of_all_members(images: Sequence[TorchImages]) -> TorchImages:
-    """One part of the images, as all members of a stack have it, from those of each."""
+    """One part of the images, as all members have it, from those of each."""
     pixels, labels = images[0].pixels, images[0].labels
     if any(each.pixels is not pixels for each in images):
-        raise ValueError("the images of a stack must be rows of the same tensors")
+        raise ValueError("the members' images must be rows of the same tensors")
     rows = torch.cat([each.rows for each in images])
     return TorchImages(pixels, labels, rows[:1] if bool((rows == rows[:1]).all()) else rows)
 
