@@ -18,13 +18,17 @@ import yaml
 from numba import config
 from numba.core.caching import _CacheLocator
 
+from lottery.arms.rows import ARMS
 from lottery.arrays import of_member, stack
+from lottery.datasets.catalog import SOURCES
 from lottery.datasets.images import PARSERS, Chosen, Images, Split, prepare
 from lottery.datasets.raw import Places
-from lottery.datasets.sources import SOURCES
 from lottery.extensions import LOADED
 from lottery.networks import NETWORKS
+from lottery.pruning.criteria import CRITERIA
+from lottery.settings import Training
 from lottery.training import sparse
+from lottery.training.engines import Stretch
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -60,16 +64,22 @@ def mnist(tmp_path_factory) -> Path:
     return folder / "mnist.safetensors"
 
 
+def stretch(batches: np.ndarray, recipe: Training, **options: object) -> Stretch:
+    """Updates with the batches [members, updates, batch_size], all at the recipe's own step size."""
+    return Stretch(batches, [recipe.learning_rate] * batches.shape[1], **options)
+
+
 class One:
     """An engine with one network, whose arrays have no leading axis."""
 
     def __init__(self, engine, network, start, mask, images, recipe, **options) -> None:
+        self.recipe = recipe
         self.engine = engine.Engine(
             network, stack([start]), None if mask is None else stack([mask]), images, recipe, **options
         )
 
     def advance(self, batches):
-        return self.engine.advance(batches[None])[0]
+        return self.engine.advance(stretch(batches[None], self.recipe))[0]
 
     def evaluate(self, part):
         (loss,), (accuracy,) = self.engine.evaluate(part)
@@ -88,7 +98,7 @@ def assert_members_train_as_if_alone(engine, network, starts, masks, images, rec
     images: those of each member, as the engine keeps them.
     """
     together = engine.Engine(network, stack(starts), stack(masks), images, recipe)
-    losses, found = together.advance(batches), together.parameters()
+    losses, found = together.advance(stretch(batches, recipe)), together.parameters()
     validation = together.evaluate("validation")
     for place, (start, mask) in enumerate(zip(starts, masks, strict=True)):
         alone = One(engine, network, start, mask, [images[place]], recipe)
@@ -260,7 +270,7 @@ def experiment(**changes: object) -> dict:
 @pytest.fixture
 def own_names() -> Iterator[None]:
     """The tables of names are afterwards what they were."""
-    own = (NETWORKS, SOURCES, PARSERS, LOADED)
+    own = (NETWORKS, SOURCES, PARSERS, ARMS, CRITERIA, LOADED)
     before = [dict(table) for table in own]
     yield
     for table, names in zip(own, before, strict=True):

@@ -1,23 +1,18 @@
-"""One good file of each kind that the verbs read, and the calls that make them."""
+"""One good file of each kind that the verbs read, in a run, and the calls that make them."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 from conftest import made_up_images
 
-from lottery.arrays import stack, write_arrays
-from lottery.cli import main
+from lottery.arrays import write_arrays, write_text
+from lottery.commands.main import main
 from lottery.networks import build
 from lottery.settings import Training
-from lottery.stacks import ExperimentKey
-from lottery.tickets import rewind
 
 NETWORK = build("lenet-5-4", (28, 28), 10)
-KEY = ExperimentKey(experiment="small", seed=0, dataset="mnist").canonical_json()
 RECIPE = Training(batch_size=20, iterations=20, validation_images=30, validation_every=10, test_every=10)
-COMMON = ["--key", KEY, "--network", "lenet-5-4", "--stack", "r0-1"]
 SETTINGS = {
     "run": "x",
     "run_experiments": ["e"],
@@ -35,48 +30,40 @@ SETTINGS = {
 }
 """A run's settings, of one experiment `e`."""
 
+SMALL = {
+    "dataset": "mnist",
+    "network": "lenet-5-4",
+    "levels": 2,
+    "replicates": 2,
+    "replicates_per_job": 2,
+    "training": RECIPE.model_dump(exclude_defaults=True),
+    "arms": [{"arm": "iterative", "levels": [1]}],
+}
+LATE = SMALL | {"rewind_iteration": 10}
+RUN = {"run": "run", "run_experiments": ["small"], "experiments": {"small": SMALL, "late": LATE}}
+"""The run of good files. Results are collected of `small` alone, so of `late` not all must be there."""
+
+DENSE, TICKET = "small/r0-1/dense/level0", "small/r0-1/iterative/level1"
+SCORED = "late/r0-1/one-shot-sensitivity/level1"
+STEPS = [
+    *((verb, DENSE) for verb in ("initialize", "train")),
+    *((verb, TICKET) for verb in ("prune", "rewind", "train")),
+    *((verb, "late/r0-1/dense/level0") for verb in ("initialize", "train")),
+    ("prune", "late/r0-1/iterative/level1"),
+    ("score", SCORED),
+]
+
 
 def write_good_files(folder: Path) -> None:
-    """Fill a folder with one file of each kind, trained by the verbs themselves."""
+    """Fill a folder with a run that has one file of each kind, made by the verbs themselves, and its dataset."""
     random = np.random.default_rng(0)
     arrays = {}
     for part, count in (("train", 100), ("test", 40)):
         images = made_up_images(count, 784, 10, random)
         arrays[f"{part}_images"] = images.pixels.reshape(-1, 28, 28)
         arrays[f"{part}_labels"] = images.labels.astype(np.uint8)
-    write_arrays(folder / "dataset.safetensors", arrays)
-    starts = [NETWORK.initial(random) for _ in range(2)]
-    masks = [
-        {
-            name: (random.random(values.shape) < 0.7).astype(np.uint8)
-            for name, values in start.items()
-            if name.endswith("weight")
-        }
-        for start in starts
-    ]
-    write_arrays(folder / "start.safetensors", stack(starts))
-    write_arrays(folder / "mask.safetensors", stack(masks))
-    write_arrays(folder / "ticket.safetensors", stack([rewind(*pair) for pair in zip(starts, masks, strict=True)]))
-    dense = folder / "dense"
-    dense.mkdir()
-    assert main(train(folder, dense, start="start", mask=[], place=["--arm", "dense", "--level", "0"])) == 0
-    shutil.copy(dense / "trained.safetensors", folder)
-    assert main(collect(folder, folder)) == 0
-
-
-def train(
-    folder: Path, out: Path, start: str = "ticket", mask: list[str] | None = None, place: list[str] | None = None
-):
-    mask = ["--mask", f"{folder}/mask.safetensors"] if mask is None else mask
-    outputs = [f"--trained={out}/trained.safetensors", f"--history={out}/history.csv", f"--summary={out}/summary.json"]
-    return [
-        *["train", *COMMON, *(place or ["--arm", "iterative", "--level", "1"]), "--recipe", RECIPE.canonical_json()],
-        *["--dataset", f"{folder}/dataset.safetensors", "--start", f"{folder}/{start}.safetensors", *mask],
-        *[*outputs, "--checkpoints", f"{out}/checkpoints"],
-    ]
-
-
-def collect(folder: Path, out: Path) -> list[str]:
-    tables = ["--levels", f"{out}/levels.csv", "--curves", f"{out}/curves.csv", "--settings-file", f"{out}/run.json"]
-    settings = SETTINGS | {"run_experiments": ["small"], "experiments": {"small": SETTINGS["experiments"]["e"]}}
-    return ["collect", *tables, "--settings", json.dumps(settings), f"{folder}/dense"]
+    write_arrays(folder / "data/mnist.safetensors", arrays)
+    write_text(folder / "run/settings.json", json.dumps(RUN))
+    for verb, place in STEPS:
+        assert main([verb, f"{folder}/run", place]) == 0
+    assert main(["collect", f"{folder}/run"]) == 0

@@ -9,17 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-from lottery import stacks, tickets
+from lottery.arms import operations
+from lottery.arms.rows import ARMS
+from lottery.arms.starts import Rewound
 from lottery.arrays import replacing, write_bytes
 from lottery.datasets.images import Chosen
 from lottery.errors import LotteryError
 from lottery.networks import Layer, Network
 from lottery.pruning.allocation import share
-from lottery.pruning.criteria import magnitude
+from lottery.pruning.criteria import CRITERIA, magnitude
 from lottery.pruning.selection import keep_largest, keep_largest_of
 from lottery.randomness import split_generator
 from lottery.training import loop, torch_engine
-from lottery.training.job import data_of
+from lottery.training.engines import Stretch
+from lottery.training.job import data_of_member
 from lottery.training.loop import Course, Record
 from lottery.training.sparse import passes
 from lottery.training.sparse.network import SparseNetwork
@@ -40,18 +43,23 @@ def everywhere(patch: Patch, original: object, bug: object) -> None:
 
 def sign_blind(patch: Patch) -> None:
     """Scores without absolute value: large negative weights are pruned first."""
-    everywhere(patch, magnitude, lambda weights: weights)
+
+    def signed(weights, *_):
+        return weights
+
+    everywhere(patch, magnitude, signed)
+    patch.setitem(CRITERIA, "magnitude", replace(CRITERIA["magnitude"], score=signed))
 
 
 def negative_weights_frozen(engine, patch: Patch) -> None:
     """No update ever changes a weight below 1e-6."""
     advance = engine.Engine.advance
 
-    def frozen(self, batches):
+    def frozen(self, stretch):
         losses = []
-        for place in range(batches.shape[1]):
+        for index, rate in enumerate(stretch.rates):
             before = self.parameters()
-            losses.append(advance(self, batches[:, place : place + 1]))
+            losses.append(advance(self, Stretch(stretch.batches[:, index : index + 1], [rate])))
             after = self.parameters()
             self.load({name: np.where(before[name] < 1e-6, before[name], after[name]) for name in after})
         return np.mean(losses, axis=0)
@@ -85,7 +93,7 @@ def ties_all_kept(patch: Patch) -> None:
 
 def shuffle_that_does_nothing(patch: Patch) -> None:
     """The random control has its ticket's own mask."""
-    everywhere(patch, tickets.random_mask, lambda mask, random: dict(mask))
+    everywhere(patch, operations.shuffled, lambda mask, random: dict(mask))
 
 
 def unseeded_initialisation(patch: Patch) -> None:
@@ -230,22 +238,18 @@ def arrays_written_in_place(patch: Patch) -> None:
 
 def control_with_its_tickets_weights(patch: Patch) -> None:
     """The reinitialised control is rewound like its ticket."""
-
-    def kept(stack_, key, network, row, level, draws, ticket, checkpoint):
-        return control(stack_, key, network, replace(row, start="rewound"), level, draws, ticket, checkpoint)
-
-    control = stacks.control
-    everywhere(patch, control, kept)
+    patch.setitem(ARMS, "iterative-reinit", replace(ARMS["iterative-reinit"], start=Rewound()))
 
 
 def control_with_other_batches(patch: Patch) -> None:
     """An arm's name is part of what seeds its batches."""
 
     def own(job, member, images):
-        key = job.key.model_copy(update={"experiment": f"{job.key.experiment} {job.arm}"})
-        return data_of(replace(job, key=key), member, images)
+        experiment = job.experiment.model_copy(update={"seed_name": f"{job.seed_name}-{job.place.arm}"})
+        settings = job.settings.model_copy(update={"experiments": {job.place.experiment: experiment}})
+        return data_of_member(replace(job, settings=settings), member, images)
 
-    everywhere(patch, data_of, own)
+    everywhere(patch, data_of_member, own)
 
 
 def output_layer_at_the_full_rate(patch: Patch) -> None:
@@ -307,10 +311,15 @@ def biases_counted(patch: Patch) -> None:
 
 def biases_pruned(patch: Patch) -> None:
     """Whatever is an array of the network has a mask."""
-    original = tickets.prune
+    scores, prune = operations.scores_of_weights, operations.prune
 
-    def all_of_them(weights, mask, counts):
-        smaller = original(weights, mask, counts)
-        return {name: smaller.get(name, np.zeros(values.shape, np.uint8)) for name, values in weights.items()}
+    def of_all(score, weights, initial, mask, names, random):
+        others = {name: np.abs(values) for name, values in weights.items() if name not in names}
+        return scores(score, weights, initial, mask, names, random) | others
 
-    everywhere(patch, original, all_of_them)
+    def all_of_them(scored, mask, counts):
+        smaller = prune(scored, mask, counts)
+        return {name: smaller.get(name, np.zeros(values.shape, np.uint8)) for name, values in scored.items()}
+
+    everywhere(patch, scores, of_all)
+    everywhere(patch, prune, all_of_them)

@@ -1,4 +1,4 @@
-"""The arms of Appendices B and F in a real run: their masks and starting weights, bit for bit."""
+"""The table of arms, and those of Appendices B and F in a real run: masks and starting weights, bit for bit."""
 
 from pathlib import Path
 
@@ -6,13 +6,49 @@ import numpy as np
 import pytest
 from conftest import copy_of_repository, experiment, overlay
 
+from lottery.arms.arm import Arm
+from lottery.arms.lineage import arm
+from lottery.arms.masks import Borrowed, Imitated, Mask, Pruned, Whole
+from lottery.arms.rows import ARMS
+from lottery.arms.starts import Continued, Rewound, Start
 from lottery.arrays import Arrays, read_arrays
+from lottery.errors import LotteryError
+from lottery.evidence.verification import verify
 from lottery.networks import build
 from lottery.pruning.allocation import ladder
-from lottery.settings import Pruning
-from lottery.evidence.verification import verify
+from lottery.runs.jobs import counts_at
+from lottery.settings import Experiment, Pruning
 
 NETWORK = build("lenet-30-10", (28, 28), 10)
+
+
+def test_unknown_arm():
+    with pytest.raises(LotteryError, match="unknown arm 'reinit'"):
+        arm("reinit")
+
+
+def test_arms_refer_to_arms():
+    values = Experiment.model_validate(experiment(levels=2))
+    for name, row in ARMS.items():
+        assert row.name == name
+        assert set(row.named_arms) <= ARMS.keys()
+        imitates = isinstance(row.mask, Imitated) or (isinstance(row.mask, Whole) and bool(row.mask.as_small_as))
+        assert bool(row.named_arms) == imitates
+        for other in map(arm, row.named_arms):
+            assert isinstance(other.mask, Pruned)
+            assert counts_at(values, row, 2) == counts_at(values, other, 2), "the same ladder"
+
+
+@pytest.mark.parametrize(
+    ("mask", "start", "told"),
+    [
+        (Borrowed("iterative"), Continued(), "only a pruned mask has weights that it was pruned from"),
+        (Whole(as_small_as="iterative"), Rewound(), "a narrower network has no weights but fresh ones"),
+    ],
+)
+def test_a_mask_and_a_start_that_mean_nothing_together_are_refused(mask: Mask, start: Start, told: str):
+    with pytest.raises(LotteryError, match=f"arm x: {told}"):
+        Arm("x", mask, start)
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +98,10 @@ def test_pruned_untrained_keeps_the_largest_initial_weights(run):
             assert values[kept == 1].min() >= values[kept == 0].max()
 
 
-@pytest.mark.parametrize("arm", ["own-values", "noise-0.5"])
-def test_controls_take_the_tickets_mask(run, arm):
-    ticket, mask = arrays(run, "iterative/level2/mask"), arrays(run, f"{arm}/level2/mask")
-    initial, start = arrays(run, "dense/level0/start"), arrays(run, f"{arm}/level2/start")
+@pytest.mark.parametrize("name", ["own-values", "noise-0.5"])
+def test_controls_take_the_tickets_mask(run, name):
+    ticket, mask = arrays(run, "iterative/level2/mask"), arrays(run, f"{name}/level2/mask")
+    initial, start = arrays(run, "dense/level0/start"), arrays(run, f"{name}/level2/start")
     for name, kept in ticket.items():
         assert mask[name].tobytes() == kept.tobytes()
         assert not start[name][kept == 0].any()

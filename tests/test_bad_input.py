@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from good_files import COMMON, collect, train, write_good_files
+from good_files import DENSE, SCORED, TICKET, write_good_files
 
 from lottery.arrays import read_arrays, write_arrays
-from lottery.cli import main
+from lottery.commands.main import main
 from lottery.errors import LotteryError
-from lottery.settings import Pruning
 
 
 @pytest.fixture(scope="module")
@@ -24,60 +23,55 @@ def files(tmp_path_factory) -> Path:
     return folder
 
 
-def prune(folder: Path, out: Path) -> list[str]:
-    place = ["--arm", "iterative", "--level", "2", "--pruning", Pruning().canonical_json()]
-    inputs = ["--trained", f"{folder}/trained.safetensors", "--survivors", f"{folder}/mask.safetensors"]
-    return ["prune", *COMMON, *place, *inputs, "--mask", f"{out}/mask.safetensors"]
-
-
-def rewind_verb(folder: Path, out: Path) -> list[str]:
-    inputs = ["--checkpoint", f"{folder}/start.safetensors", "--mask", f"{folder}/mask.safetensors"]
-    return ["rewind", *COMMON, *inputs, "--start", f"{out}/start.safetensors"]
-
-
-def control(verb: str, *inputs: str) -> Callable[[Path, Path], list[str]]:
-    def arguments(folder: Path, out: Path) -> list[str]:
-        outputs = ["--mask", f"{out}/mask.safetensors", "--start", f"{out}/start.safetensors"]
-        given = [text.format(folder=folder) for text in inputs]
-        return [verb, *COMMON, "--level", "1", "--draws", "1", *given, *outputs]
-
-    return arguments
-
-
-make_control = control(
-    "make-control",
-    *("--arm", "random", "--initialisation", "{{}}"),
-    *("--ticket", "{folder}/mask.safetensors", "--checkpoint", "{folder}/start.safetensors"),
-)
-
-
-def judge(folder: Path, out: Path) -> list[str]:
-    outputs = [f"--{kind}={out}/claims.{kind}" for kind in ("csv", "markdown", "html")]
-    return ["judge-claims", "--levels", f"{folder}/levels.csv", *outputs]
-
-
-def plot(folder: Path, out: Path) -> list[str]:
-    tables = ["--levels", f"{folder}/levels.csv", "--details", f"{folder}/curves.csv"]
-    return ["plot", "--figure", "figure4a", *tables, "--output", f"{out}/figure.png"]
-
+TRAIN = ["train", TICKET]
+PRUNE = ["prune", "small/r0-1/iterative/level2"]
+PRUNE_BY_SCORES = ["prune", SCORED]
+SCORE = ["score", SCORED]
+REWIND = ["rewind", TICKET]
+REWIND_LATE = ["rewind", "late/r0-1/iterative/level1"]
+MAKE_CONTROL = ["make-control", "small/r0-1/random/level1"]
+COLLECT, DESCRIBE, JUDGE = ["collect"], ["describe-tickets"], ["judge-claims"]
+PLOT = ["plot", "figure4a"]
+DATA = "data/mnist.safetensors"
 
 READERS = [
-    (train, "dataset.safetensors"),
-    (train, "ticket.safetensors"),
-    (train, "mask.safetensors"),
-    (prune, "trained.safetensors"),
-    (prune, "mask.safetensors"),
-    (rewind_verb, "start.safetensors"),
-    (rewind_verb, "mask.safetensors"),
-    (make_control, "mask.safetensors"),
-    (make_control, "start.safetensors"),
-    (collect, "dense/summary.json"),
-    (collect, "dense/history.csv"),
-    (judge, "levels.csv"),
-    (plot, "levels.csv"),
-    (plot, "curves.csv"),
+    (TRAIN, DATA),
+    (TRAIN, f"run/{TICKET}/start.safetensors"),
+    (TRAIN, f"run/{TICKET}/mask.safetensors"),
+    (TRAIN, "run/settings.json"),
+    (PRUNE, f"run/{TICKET}/trained.safetensors"),
+    (PRUNE, f"run/{TICKET}/mask.safetensors"),
+    (PRUNE_BY_SCORES, f"run/{SCORED}/scores.safetensors"),
+    (SCORE, "run/late/r0-1/dense/level0/trained.safetensors"),
+    (SCORE, DATA),
+    (REWIND, f"run/{DENSE}/start.safetensors"),
+    (REWIND, f"run/{TICKET}/mask.safetensors"),
+    (REWIND_LATE, "run/late/r0-1/dense/level0/snapshots.safetensors"),
+    (MAKE_CONTROL, f"run/{TICKET}/mask.safetensors"),
+    (MAKE_CONTROL, f"run/{DENSE}/start.safetensors"),
+    (COLLECT, f"run/{DENSE}/summary.json"),
+    (COLLECT, f"run/{DENSE}/history.csv"),
+    (COLLECT, "run/settings.json"),
+    (DESCRIBE, f"run/{DENSE}/start.safetensors"),
+    (DESCRIBE, f"run/{DENSE}/trained.safetensors"),
+    (DESCRIBE, f"run/{TICKET}/mask.safetensors"),
+    (JUDGE, "run/tables/levels.csv"),
+    (PLOT, "run/tables/levels.csv"),
+    (PLOT, "run/tables/curves.csv"),
 ]
-"""Every verb that reads, with every kind of file that it reads."""
+"""Every verb that reads, and its place or figure, with every kind of file that it reads."""
+
+
+def called(verb: list[str], folder: Path) -> list[str]:
+    """The command line of a verb on the run among these files."""
+    name, *rest = verb
+    return [name, f"{folder}/run", *rest]
+
+
+def written(folder: Path) -> dict[Path, tuple[int, int]]:
+    """What changes when a file is written, of every file: its inode and its time."""
+    files = {path: path.stat() for path in folder.rglob("*") if path.is_file()}
+    return {path: (found.st_ino, found.st_mtime_ns) for path, found in files.items()}
 
 
 def no_permission(path: Path) -> None:
@@ -139,6 +133,13 @@ ARRAY_FILE = [
     (lambda path: path.write_bytes(path.read_bytes()[:-1]), "is not a whole safetensors file"),
 ]
 PARAMETERS = [(changed(not_finite), "1 numbers that are not finite, the first at [1, 2, 3]")]
+SNAPSHOTS = [
+    (changed(without_one), "is missing; expected: "),
+    (changed(lambda arrays: arrays.update({"10:extra.weight": np.zeros(3, np.float32)})), "extra.weight should not be"),
+    (lambda path: write_arrays(path, {}), "holds no weights of iteration 10; it holds those of: none"),
+    *ARRAY_FILE[2:],
+    *PARAMETERS,
+]
 MASK = [(changed(two), "holds 2; a mask holds 0 (pruned) and 1 (kept)")]
 DATASET = [
     (changed(lambda arrays: arrays["test_labels"].__setitem__(0, 10)), "must be numbers below 10"),
@@ -154,10 +155,17 @@ SUMMARY = [
     (lambda path: path.write_text(path.read_text().replace('"draw": 0', '"draw": 0.5')), "members.0.draw: "),
     (lambda path: path.write_text(json.dumps({"experiment": "x"})), "arm: Field required"),
 ]
+RUN_SETTINGS = [
+    (lambda path: path.write_text(path.read_text().replace("lenet-5-4", "lenet-5-x")), "network: "),
+    (lambda path: path.write_text(path.read_text().replace('"iterations": 20', '"iterations": "x"', 1)), "iterations"),
+    (lambda path: path.write_text(path.read_text().replace('"small": {', '"other": {')), "'small'"),
+]
 OF_KIND = {
-    "dataset": ARRAY_FILE + DATASET,
-    "ticket": ARRAY_FILE + PARAMETERS,
+    "mnist": ARRAY_FILE + DATASET,
     "start": ARRAY_FILE + PARAMETERS,
+    "snapshots": SNAPSHOTS,
+    "scores": ARRAY_FILE,
+    "settings": RUN_SETTINGS,
     "trained": ARRAY_FILE + PARAMETERS,
     "mask": ARRAY_FILE + MASK,
     "summary": SUMMARY,
@@ -170,13 +178,13 @@ OF_KIND = {
 @pytest.mark.parametrize(
     ("verb", "name", "damage", "told"),
     [
-        pytest.param(verb, name, damage, told, id=f"{verb.__name__}-{Path(name).stem}-{number}")
+        pytest.param(verb, name, damage, told, id=f"{'-'.join(verb).replace('/', '-')}-{Path(name).stem}-{number}")
         for verb, name in READERS
         for number, (damage, told) in enumerate(ANY_FILE + OF_KIND[Path(name).stem])
     ],
 )
 def test_a_wrong_file_is_one_line_and_nothing_is_written(files, tmp_path, capsys, verb, name, damage, told):
-    folder, out = tmp_path / "in", tmp_path / "out"
+    folder = tmp_path / "in"
     shutil.copytree(files, folder)
     user = os.geteuid()
     if user == 0 and damage is no_permission:
@@ -185,11 +193,12 @@ def test_a_wrong_file_is_one_line_and_nothing_is_written(files, tmp_path, capsys
         for path in (*ours, tmp_path, *tmp_path.rglob("*")):
             path.chmod(0o755)
     damage(folder / name)
+    before = written(folder)
     capsys.readouterr()
     if user == 0 and damage is no_permission:
         os.seteuid(65534)
     try:
-        status = main(verb(folder, out))
+        status = main(called(verb, folder))
     finally:
         os.seteuid(user)
     lines = [line for line in capsys.readouterr().err.splitlines() if not line[:2].isdigit()]
@@ -197,27 +206,44 @@ def test_a_wrong_file_is_one_line_and_nothing_is_written(files, tmp_path, capsys
     assert len(lines) == 1, lines
     assert f"{folder / name}: " in lines[0]
     assert told in lines[0]
-    assert not out.exists() or not [path for path in out.rglob("*") if path.is_file()]
+    assert written(folder) == before
 
 
 def test_debug_shows_where_an_error_comes_from(files, tmp_path):
     folder = tmp_path / "in"
     shutil.copytree(files, folder)
-    (folder / "trained.safetensors").unlink()
+    (folder / "run" / TICKET / "trained.safetensors").unlink()
     with pytest.raises(LotteryError):
-        main(["--debug", *prune(folder, tmp_path)])
+        main(["--debug", *called(PRUNE, folder)])
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "told"),
+    ("arguments", "told"),
     [
-        ("--stack", "r5-2", "'r5-2' is not of the form r0-2"),
-        ("--stack", "0", "'0' is not of the form r0-2"),
-        ("--draws", "0", "'0' is not a whole number from 1 on"),
+        (["train", "run", "small/r5-2/iterative/level1"], "argument PLACE: 'small/r5-2/iterative/level1' is no place"),
+        (
+            ["train", "run", "small/0/iterative/level1"],
+            "argument PLACE: 'small/0/iterative/level1' is no place",
+        ),
+        (["train", "run", TICKET, "--threads", "0"], "argument --threads: '0' is not a whole number from 1 on"),
     ],
 )
-def test_an_option_that_names_no_network_is_told(tmp_path, capsys, option, value, told):
+def test_an_argument_that_names_no_network_is_told(capsys, arguments, told):
     with pytest.raises(SystemExit) as end:
-        main([*make_control(tmp_path, tmp_path), option, value])
+        main(arguments)
     assert end.value.code == 2
-    assert f"argument {option}: {told}" in capsys.readouterr().err
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("smal/r0-1/iterative/level1", "no experiment is called 'smal'"),
+        ("small/r0-1/iterativ/level1", "arm: unknown arm 'iterativ'"),
+    ],
+)
+def test_a_place_that_is_not_of_the_run_is_told(files, capsys, place, told):
+    capsys.readouterr()
+    assert main(["train", f"{files}/run", place]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{files}/run/settings.json: {told}" in line

@@ -12,13 +12,14 @@ import pytest
 import torch
 from conftest import REPOSITORY, SMOKE, Workflow, experiment, overlay
 
+from lottery.arms.places import Place
 from lottery.errors import LotteryError
-from lottery.settings import Training
-from lottery.stacks import ExperimentKey
+from lottery.runs.jobs import Job as TrainingJob
+from lottery.settings import Experiment, Settings, Training
 from lottery.training import cards
 from lottery.training import job as job_module
-from lottery.training.job import Job as TrainingJob
-from lottery.training.job import JobFiles, run_job, summary
+from lottery.training.job import run_job, summary
+from lottery.training.loop import Record, Result
 
 A, B, C = (f"GPU-{letter * 8}-0000-0000-0000-000000000000" for letter in "abc")
 PART = "MIG-dddddddd-0000-0000-0000-000000000000"
@@ -223,15 +224,21 @@ def test_the_folder_is_the_same_for_all_runs_of_a_user(monkeypatch, tmp_path):
     assert str(os.geteuid()) in before.name
 
 
+def dense_training(**recipe: object) -> TrainingJob:
+    """The training of one dense network."""
+    numbers = {"levels": 1, "replicates": 1, "replicates_per_job": 1}
+    chosen = Experiment(dataset="mnist", network="lenet-300-100", training=Training(**recipe), arms=[], **numbers)
+    settings = Settings(run="x", run_experiments=["x"], experiments={"x": chosen})
+    return TrainingJob(settings, Place.parse("x/r0-0/dense/level0"))
+
+
 def test_the_summary_names_the_card(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H100 80GB HBM3")
-    files = JobFiles(*[tmp_path / "empty"] * 7)
-    files.summary.touch()
-    key = ExperimentKey(experiment="x", seed=0, dataset="mnist")
+    monkeypatch.setattr(job_module, "file_digest", lambda path: path.name)
+    result = Record([], Result(), {}, {})
     found = {}
     for device in ("cpu", "cuda"):
-        recipe = Training(device=device, engine="torch")
-        found[device] = summary(TrainingJob(key, "lenet-300-100", recipe, "dense", 0, []), files, [], {}, 0.0, None)
+        found[device] = summary(dense_training(device=device, engine="torch"), tmp_path, [result], {}, 0.0, None)
     assert (found["cpu"]["device"], found["cpu"]["card"]) == ("cpu", None)
     assert (found["cuda"]["device"], found["cuda"]["card"]) == ("cuda", "NVIDIA H100 80GB HBM3")
 
@@ -242,10 +249,8 @@ def test_a_training_locks_a_card_only_if_it_computes_on_one(machine, tmp_path, m
     monkeypatch.setattr(cards, "lock_folder", lambda: tmp_path / "locks")
     held = []
     monkeypatch.setattr(job_module, "train_members", lambda *_: held.append(locks(tmp_path / "locks")))
-    key = ExperimentKey(experiment="x", seed=0, dataset="mnist")
     for device in ("cpu", "cuda"):
-        training = TrainingJob(key, "lenet-300-100", Training(device=device), "dense", 0, [])
-        run_job(training, JobFiles(*[tmp_path] * 7), threads=1, checkpoint_seconds=60)
+        run_job(dense_training(device=device), tmp_path, threads=1, checkpoint_seconds=60)
     assert held == [[], [f"{A}.lock"]]
     assert locks(tmp_path / "locks") == []
 
@@ -272,14 +277,14 @@ def note(what, card):
 if sys.argv[1] == "train":
     note("begin", "-")
 
-from lottery.cli import main
+from lottery.commands.main import main
 from lottery.training import cards, job
 
-def train(job, files, threads, checkpoint_seconds):
+def train(job, run, threads, checkpoint_seconds):
     note("start", os.environ["CUDA_VISIBLE_DEVICES"])
     time.sleep(2)
-    for path in (files.trained, files.history, files.summary):
-        path.touch()
+    for file in ("trained", "snapshots", "history.csv", "summary.json"):
+        job.path(run, file).touch()
     note("end", os.environ["CUDA_VISIBLE_DEVICES"])
 
 cards.lock_folder = lambda: pathlib.Path("locks").absolute()
@@ -332,19 +337,19 @@ def test_a_limit_given_by_the_user_stands(machine, fresh, four_trainings, gpus, 
 
 def test_a_run_on_a_gpu_can_be_planned_where_there_is_none(fresh, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert fresh.jobs(*on_gpu(fresh), *networks(4))["train_dense"] == 4
+    assert fresh.jobs(*on_gpu(fresh), *networks(4))["train"] == 4
 
 
 def test_cards_are_counted_only_for_jobs_on_gpus_of_this_machine(machine, fresh):
     asked = machine(A, B)
     assert fresh.jobs(*SMOKE)
-    assert fresh.jobs("--profile", "workflow/profiles/slurm", *on_gpu(fresh), *networks(4))["train_dense"] == 4
-    assert fresh.jobs("--mode", "remote", *on_gpu(fresh), *networks(1))["train_dense"] == 1
+    assert fresh.jobs("--profile", "workflow/profiles/slurm", *on_gpu(fresh), *networks(4))["train"] == 4
+    assert fresh.jobs("--mode", "remote", *on_gpu(fresh), *networks(1))["train"] == 1
     outer = Workflow(fresh.folder / "outer")
     outer.folder.mkdir()
     text = f'configfile: "{on_gpu(fresh)[1]}"\nmodule lottery:\n    snakefile: "../Snakefile"\n    config: config\n'
     (outer.folder / "Snakefile").write_text(text + "use rule * from lottery as lottery_*\n")
-    assert outer.jobs(*networks(1))["lottery_train_dense"] == 1
+    assert outer.jobs(*networks(1))["lottery_train"] == 1
     assert not asked.exists()
-    assert fresh.jobs(*on_gpu(fresh), *networks(4))["train_dense"] == 4
+    assert fresh.jobs(*on_gpu(fresh), *networks(4))["train"] == 4
     assert asked.read_text() == "-L\n"

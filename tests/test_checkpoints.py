@@ -16,14 +16,15 @@ import psutil
 import pytest
 from conftest import Workflow, copy_of_repository, overlay
 
+from lottery.arms.operations import rewind
+from lottery.arms.places import Place
 from lottery.arrays import stack, write_arrays
 from lottery.networks import build
-from lottery.settings import Training
-from lottery.stacks import ExperimentKey, Stack
-from lottery.tickets import rewind
+from lottery.runs.jobs import Job
+from lottery.settings import ArmSettings, Experiment, Settings, Training
 from lottery.training import sparse_engine, torch_engine
 from lottery.training.checkpoints import Checkpoint
-from lottery.training.job import Job, checkpoint_name
+from lottery.training.job import checkpoint_name
 from lottery.training.loop import Course, MemberData
 
 ENGINES = {"torch": torch_engine, "sparse": sparse_engine}
@@ -51,14 +52,20 @@ def course(engine, recipe, splits, by_pixel: bool) -> Course:
     options = {"first_by_pixel": by_pixel} if engine is sparse_engine else {}
     made = engine.Engine(network, stack(starts), stack(masks), engine.resident(splits[:2], recipe), recipe, **options)
     rows = numbers.integers(300, size=(2, 60, 30))
-    return Course(made, [MemberData(lambda first, last, own=own: own[first:last]) for own in rows], recipe)
+    data = [MemberData(lambda first, last, own=own: own[first:last]) for own in rows]
+    return Course(made, data, recipe, snapshots=(20, 50))
 
 
 def to_the_end(course: Course) -> list[bytes]:
     while not course.finished:
         course.advance()
     course.measure()
-    weights = [values.tobytes() for record in course.records for values in record.trained.values()]
+    weights = [
+        values.tobytes()
+        for record in course.records
+        for arrays in (record.trained, *record.snapshots.values())
+        for values in arrays.values()
+    ]
     return [*weights, *(repr((record.rows, record.result.early_stop_iteration)).encode() for record in course.records)]
 
 
@@ -139,9 +146,12 @@ def test_a_checkpoint_has_the_key_of_the_code_that_began(tmp_path):
 
 
 def test_the_file_of_many_members_has_a_short_name():
-    key = ExperimentKey(experiment="lenet-mnist", seed=0, dataset="mnist")
-    members = Stack(0, 9).members(draws=3)
-    job = Job(key, "lenet-300-100", Training(), "iterative-reinit", 12, members)
+    arms = [ArmSettings(arm="iterative-reinit", draws=3)]
+    numbers = {"levels": 12, "replicates": 10, "replicates_per_job": 10}
+    experiment = Experiment(dataset="mnist", network="lenet-300-100", arms=arms, **numbers)
+    settings = Settings(run="x", run_experiments=["lenet-mnist"], experiments={"lenet-mnist": experiment})
+    job = Job(settings, Place.parse("lenet-mnist/r0-9/iterative-reinit/level12"))
+    members = job.members
     together = checkpoint_name(job, members)
     assert together == "lenet-mnist.iterative-reinit.level12.replicate0-draw0-to-replicate9-draw2.safetensors"
     assert checkpoint_name(job, members[:1]) == "lenet-mnist.iterative-reinit.level12.replicate0-draw0.safetensors"
@@ -194,7 +204,7 @@ def outcome(folder: Path) -> dict[str, object]:
             assert summary.pop("job_seconds") > 0
             assert all(member.pop("train_seconds") > 0 for member in summary["members"])
             found[name] = summary
-    assert len(found) == 4 + 5, list(found)
+    assert len(found) == 5 + 6, list(found)
     return found
 
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lottery.datasets.catalog import SOURCES
 from lottery.datasets.cifar import parse_archive
-from lottery.datasets.sources import SOURCES
 from lottery.errors import LotteryError
 
 SMALL = replace(SOURCES["cifar-10"], training_images=20, test_images=3)

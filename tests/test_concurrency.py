@@ -101,6 +101,6 @@ def test_after_a_kill_of_snakemake_itself_the_same_command_goes_on(repository):
     repository("--unlock", *killed)
     said = repository("--rerun-incomplete", *killed)
     assert results(repository, "killed") == results(repository, "whole")
-    log = (repository.folder / "results/killed/logs/train_dense/x.r0-0.log").read_text()
+    log = (repository.folder / "results/killed/logs/train/x.r0-0.dense.level0.log").read_text()
     assert "going on from iteration" in log
     assert not checkpoints(repository, "killed")

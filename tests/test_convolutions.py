@@ -11,16 +11,18 @@ import torch
 from conftest import One, Workflow, assert_members_train_as_if_alone, copy_of_repository
 from torch import nn
 
-from lottery.arrays import read_arrays
+from lottery.arms.operations import rewind
+from lottery.arrays import of_member, read_arrays
+from lottery.arrays.weights import read_snapshot
 from lottery.benchmark.plain_networks import plain_network
-from lottery.datasets.images import Chosen, Images, Split
+from lottery.datasets.images import Chosen, Images, Split, read_splits
 from lottery.errors import LotteryError
-from lottery.networks import NETWORKS, build
-from lottery.runs import read_run
-from lottery.settings import Training
-from lottery.tickets import rewind
-from lottery.training import torch_engine
 from lottery.evidence.verification import verify
+from lottery.networks import NETWORKS, build
+from lottery.runs.reading import read_run, read_settings_of
+from lottery.settings import Training
+from lottery.training import torch_engine
+from lottery.training.engines import engine_name
 
 RECIPE = Training(optimizer="sgd", learning_rate=0.05, batch_size=6, precision="float64")
 
@@ -85,10 +87,10 @@ def test_a_stack_trains_each_member_as_if_alone():
 
 
 def test_the_engine_follows_the_network():
-    lenet, conv = (build(name, (28, 28), 10).fully_connected for name in ("lenet-300-100", "conv-2"))
-    assert [Training().chosen_engine(each) for each in (lenet, conv)] == ["sparse", "torch"]
-    assert Training(engine="torch").chosen_engine(lenet) == "torch"
-    assert Training(device="cuda").chosen_engine(lenet) == "torch"
+    lenet, conv = (build(name, (28, 28), 10) for name in ("lenet-300-100", "conv-2"))
+    assert [engine_name(each, Training()) for each in (lenet, conv)] == ["sparse", "torch"]
+    assert engine_name(lenet, Training(engine="torch")) == "torch"
+    assert engine_name(lenet, Training(device="cuda")) == "torch"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_the_engine_follows_the_network():
     [
         (
             {"training": {"engine": "sparse", "iterations": 100}},
-            "training.engine: sparse trains fully connected networks",
+            "training.engine: sparse cannot train with network: it trains fully connected networks; use engine: torch",
         ),
         ({"arms": [{"arm": "small-dense"}]}, "arms.0.network: conv-2 has no narrower relatives"),
     ],
@@ -143,13 +145,21 @@ def test_every_network_goes_through_the_workflow(smoke_conv):
 @pytest.mark.slow
 def test_late_rewinding_goes_back_to_a_point_of_the_dense_training(smoke_conv):
     """The rewind point lies on the dense network's way, and tickets and their training begin there."""
-    point, dense, ticket, control = (
+    dense, ticket, control = (
         results(smoke_conv, "resnet20-mnist", training)
-        for training in ("rewind-point/level0", "dense/level0", "iterative/level2", "iterative-reinit/level2")
+        for training in ("dense/level0", "iterative/level2", "iterative-reinit/level2")
     )
-    on_the_way = pd.read_csv(dense / "history.csv")
-    pd.testing.assert_frame_equal(pd.read_csv(point / "history.csv"), on_the_way[on_the_way["iteration"] <= 2])
-    rewound, mask = read_arrays(point / "trained.safetensors"), read_arrays(ticket / "mask.safetensors")
+    network = build("resnet-20", (28, 28), 10)
+    rewound = read_snapshot(dense / "snapshots.safetensors", 2, network, 1)
+    mask = read_arrays(ticket / "mask.safetensors")
+    recipe = read_settings_of(smoke_conv.folder / "results/smoke-conv").experiments["resnet20-mnist"].training
+    splits = read_splits(smoke_conv.folder / "results/data/mnist.safetensors", recipe, 0, [0])
+    images = torch_engine.resident(splits, recipe)
+    loss, accuracy = One(torch_engine, network, of_member(rewound, 0), None, images, recipe).evaluate("validation")
+    on_the_way = pd.read_csv(dense / "history.csv").set_index("iteration")
+    assert loss == pytest.approx(on_the_way.loc[2, "validation_loss"], rel=1e-5)
+    assert loss != pytest.approx(on_the_way.loc[4, "validation_loss"], rel=1e-5)
+    assert accuracy == on_the_way.loc[2, "validation_accuracy"]
     start, initial = read_arrays(ticket / "start.safetensors"), read_arrays(dense / "start.safetensors")
     for name, values in start.items():
         kept = mask.get(name, np.ones(values.shape, np.uint8)) == 1

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from lottery.arrays import read_arrays
 from lottery.datasets.batches import shuffled_batches
+from lottery.datasets.catalog import SOURCES, source
 from lottery.datasets.idx import FILES, parse_files, parse_idx
 from lottery.datasets.images import prepare, read_splits
 from lottery.datasets.raw import Places
-from lottery.datasets.sources import SOURCES, source
 from lottery.errors import LotteryError
 from lottery.randomness import Seed
 from lottery.settings import Training

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from conftest import REPOSITORY
 
 from lottery.arrays import read_arrays, replacing, write_arrays, write_text
 from lottery.errors import LotteryError
-from lottery.stacks import ExperimentKey
+from lottery.settings import Experiment, Settings
 
 WRITER = """
 import itertools, sys
@@ -25,7 +26,14 @@ for number in itertools.count():
     if number == 0:
         print("writing", flush=True)
 """
-KEY = ExperimentKey(experiment="x", seed=0, dataset="mnist").canonical_json()
+SETTINGS = Settings(
+    run="run",
+    run_experiments=["x"],
+    experiments={
+        "x": Experiment(dataset="mnist", network="lenet-300-100", levels=1, replicates=1, replicates_per_job=1, arms=[])
+    },
+)
+PLACE = "x/r0-0/dense/level0"
 
 
 def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path):
@@ -75,24 +83,31 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         write_text(tmp_path / "file/deep/a.txt", "")
 
 
-def initialize(folder) -> str:
+@pytest.fixture
+def place(tmp_path) -> Path:
+    """The folder of a dense network, empty, in that of a run which has its settings."""
+    write_text(tmp_path / "settings.json", SETTINGS.canonical_json())
+    (tmp_path / PLACE).mkdir(parents=True)
+    return tmp_path / PLACE
+
+
+def initialize(place: Path) -> str:
     """The command that writes initial weights of 1.07 MB there."""
-    options = ["--key", KEY, "--network", "lenet-300-100", "--stack", "r0-0", "--initialisation", "{}"]
-    options += ["--start", f"{folder}/start.safetensors"]
-    return shlex.join([sys.executable, "-m", "lottery", "initialize", *options])
+    run = place.parents[len(Path(PLACE).parts) - 1]
+    return shlex.join([sys.executable, "-m", "lottery", "initialize", str(run), PLACE])
 
 
 def run(script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", script], cwd=REPOSITORY, capture_output=True, text=True)
 
 
-def test_a_quota_is_told_in_one_line(tmp_path):
-    done = run(f"ulimit -f 500; {initialize(tmp_path)}")
+def test_a_quota_is_told_in_one_line(place):
+    done = run(f"ulimit -f 500; {initialize(place)}")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert f"{tmp_path}/start.safetensors: cannot be written: File too large; 1,066," in done.stderr
-    assert not list(tmp_path.iterdir())
-    assert run(initialize(tmp_path)).returncode == 0
+    assert f"{place}/start.safetensors: cannot be written: File too large; 1,066," in done.stderr
+    assert not list(place.iterdir())
+    assert run(initialize(place)).returncode == 0
 
 
 def private_mounts() -> bool:
@@ -100,11 +115,11 @@ def private_mounts() -> bool:
 
 
 @pytest.mark.skipif(not private_mounts(), reason="a small disk needs user namespaces (unshare -rm), which are off here")
-def test_a_full_disk_is_told_in_one_line_and_a_later_run_completes(tmp_path):
-    small = f"mount -t tmpfs -o size=600k tmpfs {tmp_path}"
+def test_a_full_disk_is_told_in_one_line_and_a_later_run_completes(place):
+    small = f"mount -t tmpfs -o size=600k tmpfs {place}"
     script = (
-        f"{small}; {initialize(tmp_path)}; echo status $?; ls -A {tmp_path}; echo listed;"
-        f" mount -o remount,size=9m {tmp_path}; {initialize(tmp_path)}; echo status $?; ls -A {tmp_path}"
+        f"{small}; {initialize(place)}; echo status $?; ls -A {place}; echo listed;"
+        f" mount -o remount,size=9m {place}; {initialize(place)}; echo status $?; ls -A {place}"
     )
     done = run(f"unshare -rm bash -c {shlex.quote(script)}")
     assert "start.safetensors: cannot be written: No space left on device; 1,066," in done.stderr

@@ -15,12 +15,13 @@ from conftest import REPOSITORY
 from loopback import Server
 
 from lottery.arrays import read_arrays
-from lottery.cli import main
+from lottery.commands.main import main
 from lottery.datasets import raw
+from lottery.datasets.catalog import SOURCES
 from lottery.datasets.idx import FILES
 from lottery.datasets.images import prepare
 from lottery.datasets.raw import Places, download, read_raw
-from lottery.datasets.sources import SOURCES, RawFile, Source
+from lottery.datasets.sources import RawFile, Source
 from lottery.errors import LotteryError
 
 
@@ -270,7 +271,7 @@ def test_the_environment_names_a_mirror(home, tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("LOTTERY_DATA", "~/a mirror" if home else str(tmp_path / "a mirror"))
     output = tmp_path / "tiny.safetensors"
     options = ["--resources", str(tmp_path), "--downloads", str(tmp_path / "raw"), "--output", str(output)]
-    assert main(["prepare-dataset", "--dataset", "tiny", *options]) == 0
+    assert main(["prepare-dataset", "tiny", *options]) == 0
     assert {name: array.shape for name, array in read_arrays(output).items()} == SHAPES
 
 

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
+from lottery.arms.operations import rewind
 from lottery.arrays import stack
 from lottery.datasets.images import Images, Split, read_splits
 from lottery.errors import LotteryError
 from lottery.networks import build, fully_connected
 from lottery.settings import Training
-from lottery.tickets import rewind
 from lottery.training import sparse_engine, torch_engine
 from lottery.training.sparse.images import Forms, place_images
 from lottery.training.sparse.machine import X86, flush_denormals, set_mode

@@ -6,10 +6,11 @@ import tomllib
 
 import pytest
 import yaml
-from conftest import REPOSITORY, SMOKE
+from conftest import REPOSITORY, SMOKE, experiment
 
-from lottery.settings import Training
-from lottery.stacks import ExperimentKey, Member
+from lottery.arms.places import Place
+from lottery.runs.jobs import Job
+from lottery.settings import Settings
 from lottery.training import job
 
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
@@ -68,44 +69,43 @@ def test_a_training_asks_for_versions_of_its_environments_packages_alone(monkeyp
     """The project's own is not installed there: rules find it by its path."""
     asked = []
     monkeypatch.setattr(job, "version", lambda name: asked.append(name) or "1.0")
-    key = ExperimentKey(experiment="x", seed=0, dataset="mnist")
-    job.versions(job.Job(key, "lenet-300-100", Training(engine=engine), "dense", 0, [Member(0, 0)]))
+    run = {"run": "x", "run_experiments": ["x"], "experiments": {"x": experiment(training={"engine": engine})}}
+    job.versions(Job(Settings.model_validate(run), Place.parse("x/r0-0/dense/level0")))
     dependencies = yaml.safe_load((REPOSITORY / "envs/training.yaml").read_text())["dependencies"]
     names = [dependency.partition(" ")[0] for dependency in dependencies]
     assert asked
     assert set(asked) <= {CONDA_NAMES.get(name, name) for name in names}
 
 
-def rules() -> dict[str, str]:
-    """The text of every rule that runs something, with the directives it inherits."""
-    text = {}
+def rules() -> dict[str, tuple[str, bool]]:
+    """The text of every rule that runs something, and whether it inherits the directives that it does not have."""
+    found = {}
     for path in sorted((REPOSITORY / "workflow/rules").glob("*.smk")):
-        for name, base, body in re.findall(
+        for name, heir, body in re.findall(
             r"^(?:rule (\w+)|use rule \w+ as (\w+) with):\n((?:(?:    .*)?\n)+)", path.read_text(), flags=re.MULTILINE
         ):
-            text[name or base] = body
-    return text
+            found[name or heir] = (body, bool(heir))
+    return found
 
 
 def test_every_rule_says_what_it_needs():
     found = rules()
-    assert {"prepare_dataset", "initialize", "train_dense", "train_ticket", "prune", "rewind", "make_control"} <= set(
-        found
-    )
-    for name, body in found.items():
-        inherited = name in ("train_ticket", "train_small", "train_to_rewind_point")
-        files = [] if name == "plan" else ["input", "output", "benchmark"]
+    made = {"write_settings", "prepare_dataset", "initialize", "train", "score", "prune", "rewind", "make_control"}
+    assert made | {"collect", "describe_tickets", "judge_claims", "plot", "plan"} == set(found)
+    heirs = {name for name, (_, inherits) in found.items() if inherits}
+    assert heirs == {"prune", "rewind", "make_control", "score", "describe_tickets", "judge_claims", "plot"}
+    files_of = {"plan": [], "write_settings": ["output", "benchmark"]}
+    for name, (body, inherits) in found.items():
+        files = files_of.get(name, ["input", "output", "benchmark"])
         for directive in ["message", "log", *files]:
             assert f"    {directive}:" in body, (name, directive)
-        for directive in ["conda", "threads", "resources", "shell"]:
-            assert (f"    {directive}:" in body) != inherited, (name, directive)
+        for directive in ["conda", "threads", "resources", "script" if name == "write_settings" else "shell"]:
+            assert (f"    {directive}:" in body) != inherits, (name, directive)
 
 
 def test_every_conda_path_exists():
-    used = {path for body in rules().values() for path in re.findall(r'conda:\n\s+"([^"]+)"', body)}
-    # The environment of Snakemake itself belongs to no rule.
-    rules_environments = {path for path in ENVIRONMENTS if path.stem != "workflow"}
-    assert {(REPOSITORY / "workflow/rules" / path).resolve() for path in used} == rules_environments
+    used = {path for body, _ in rules().values() for path in re.findall(r'conda:\n\s+"([^"]+)"', body)}
+    assert {(REPOSITORY / "workflow/rules" / path).resolve() for path in used} == set(ENVIRONMENTS)
 
 
 CONDA = """#!/bin/sh
@@ -134,11 +134,11 @@ def conda(tmp_path_factory, monkeypatch):
 @pytest.mark.usefixtures("conda")
 def test_snakemake_finds_the_environments_and_hands_them_to_conda(fresh):
     said = fresh("--sdm", "conda", "--list-conda-envs", *SMOKE)
-    assert set(re.findall(r"^envs/(\w+)\.yaml", said, flags=re.MULTILINE)) == {"analysis", "training"}
+    assert set(re.findall(r"^envs/(\w+)\.yaml", said, flags=re.MULTILINE)) == {"analysis", "training", "workflow"}
     assert "envs/analysis.yaml" in fresh("--sdm", "conda", "--list-conda-envs", "plan")
     fresh("--sdm", "conda", "--conda-create-envs-only", "--cores", "1", *SMOKE)
     asked = {path.read_text() for path in (fresh.folder / ".snakemake/conda").rglob("asked.yaml")}
-    assert asked == {(REPOSITORY / f"envs/{name}.yaml").read_text() for name in ("analysis", "training")}
+    assert asked == {(REPOSITORY / f"envs/{name}.yaml").read_text() for name in ("analysis", "training", "workflow")}
 
 
 @pytest.mark.usefixtures("conda")

@@ -5,17 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import examples, experiment
 
 from lottery import extensions
+from lottery.arms.places import Place
 from lottery.errors import LotteryError
 from lottery.extensions import LOADED, add_network, load, needed
 from lottery.networks import NETWORKS, build
-from lottery.runs import read_run
-from lottery.settings import Training
-from lottery.stacks import ExperimentKey, Member
-from lottery.training.job import Job, checkpoint_key
+from lottery.pruning.criteria import CRITERIA
+from lottery.runs.jobs import Job
+from lottery.runs.reading import read_run
+from lottery.settings import Settings
+from lottery.training.job import checkpoint_key
 
 EXTENSION, _ = examples("A network or a dataset of your own", "python")
 pytestmark = pytest.mark.usefixtures("own_names")
@@ -32,16 +35,22 @@ def run_with(path: Path | str, **changes: object) -> dict:
 
 def test_settings_are_read_without_torch(tmp_path):
     (tmp_path / "own.py").write_text(EXTENSION)
-    code = f"import sys, lottery.runs; lottery.runs.read_run({run_with('own.py', network='conv-stripes')!r})"
+    read = f"from lottery.runs.reading import read_run; read_run({run_with('own.py', network='conv-stripes')!r})"
     done = subprocess.run(
-        [sys.executable, "-c", f"{code}; sys.exit('torch' in sys.modules)"],
+        [sys.executable, "-c", f"{read}; import sys; sys.exit('torch' in sys.modules)"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(Path(extensions.__file__).parents[1])},
     )
     assert done.returncode == 0
 
 
-ADD = "from lottery.extensions import add_dataset, add_network\n"
+ADD = "from lottery.extensions import add_arm, add_criterion, add_dataset, add_network\n"
+
+ROW = """
+from lottery.arms.arm import Arm
+from lottery.arms.masks import Borrowed, Pruned, Shuffled
+from lottery.arms.starts import Continued, Fresh, Rewound
+"""
 
 
 @pytest.mark.parametrize(
@@ -61,6 +70,29 @@ ADD = "from lottery.extensions import add_dataset, add_network\n"
             "the name of the network 'x; touch owned' must be of the form",
         ),
         (ADD + "add_network('x\\n', print)\n", r"the name of the network 'x\n' must be of the form"),
+        (ADD + "add_criterion('magnitude', print)\n", ", line 2: there is a criterion 'magnitude' already"),
+        (ADD + "add_criterion('A', print)\n", ", line 2: the name of the criterion 'A' must be of the form"),
+        (
+            ADD + ROW + "add_arm(Arm('iterative', Pruned(), Rewound()))\n",
+            ", line 6: there is an arm 'iterative' already",
+        ),
+        (ADD + ROW + "add_arm(Arm('x; y', Pruned(), Rewound()))\n", "the name of the arm 'x; y' must be of the form"),
+        (
+            ADD + ROW + "add_arm(Arm('own', Pruned('magnitud'), Rewound()))\n",
+            ", line 6: arm own: unknown criterion 'magnitud'; did you mean 'magnitude'?",
+        ),
+        (
+            ADD + ROW + "add_arm(Arm('own', Borrowed('iterativ'), Fresh()))\n",
+            ", line 6: arm own: 'iterativ' is no arm whose masks can be taken; known: iterative, ",
+        ),
+        (
+            ADD + ROW + "add_arm(Arm('own', Shuffled('dense'), Fresh()))\n",
+            ", line 6: arm own: 'dense' is no arm whose masks can be taken",
+        ),
+        (
+            ADD + ROW + "add_arm(Arm('own', Borrowed('iterative'), Continued()))\n",
+            ", line 6: arm own: only a pruned mask has weights that it was pruned from",
+        ),
         ("\x00", ": "),
     ],
 )
@@ -109,7 +141,7 @@ def test_a_file_is_run_once_and_as_it_is_now(tmp_path):
         path.write_text(f"{ADD}add_network('{name}', print)\n")
         os.utime(path, (0, 0))
         load([path, str(path), tmp_path / "../" / tmp_path.name / "own.py"])
-        assert LOADED.popitem()[1].networks == {name}
+        assert LOADED.popitem()[1].names == {name}
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -118,14 +150,49 @@ def test_experiments_depend_on_the_file_that_adds_a_name_and_those_before_it(tmp
     for path in paths:
         Path(path).write_text(f"{ADD}add_network('net-{Path(path).stem}', print)\n")
     load(paths)
-    assert needed(paths, "net-b", "mnist") == paths[:2]
-    assert needed(paths, "net-c", "mnist") == paths
-    assert needed(paths, "conv-2", "mnist") == []
+    assert needed(paths, {"net-b", "mnist"}) == paths[:2]
+    assert needed(paths, {"net-c", "mnist"}) == paths
+    assert needed(paths, {"conv-2", "mnist"}) == []
+
+
+def test_jobs_of_an_arm_depend_on_the_files_of_the_arm_and_of_its_criterion(tmp_path):
+    texts = {
+        "criterion": "add_criterion('own', lambda weights, initial, random: weights)",
+        "arm": f"{ROW}add_arm(Arm('own-arm', Pruned('own'), Rewound()))",
+        "control": f"{ROW}add_arm(Arm('own-control', Borrowed('own-arm'), Rewound()))",
+        "network": "add_network('unused', print)",
+    }
+    for name, text in texts.items():
+        (tmp_path / f"{name}.py").write_text(f"{ADD}{text}\n")
+    paths = [str(tmp_path / f"{name}.py") for name in texts]
+    arms = [{"arm": "own-control", "levels": [1]}, {"arm": "iterative", "levels": [1]}]
+    settings = read_run(run_with("", arms=arms) | {"extensions": paths})
+    for arm, count in (("own-arm", 2), ("own-control", 3), ("iterative", 0), ("dense", 0)):
+        job = Job(settings, Place.parse(f"x/r0-0/{arm}/level1"))
+        assert job.extensions == paths[:count], arm
+
+
+@pytest.mark.parametrize(
+    ("score", "told"),
+    [
+        ("weights[:1]", "criterion own: gives float32 [1], expected numbers [3]"),
+        ("None", "criterion own: gives object [], expected numbers [3]"),
+        ("weights > 0", "criterion own: gives bool [3], expected numbers [3]"),
+        ("weights.x", "criterion own: {path}, line 2: AttributeError: 'numpy.ndarray' object has no attribute 'x'"),
+    ],
+)
+def test_a_criterion_that_gives_no_scores_is_told(tmp_path, score, told):
+    path = tmp_path / "own.py"
+    path.write_text(f"{ADD}add_criterion('own', lambda weights, initial, random: {score})\n")
+    load([path])
+    weights = np.zeros(3, np.float32)
+    with pytest.raises(LotteryError) as error:
+        CRITERIA["own"].score(weights, weights, np.random.default_rng(0))
+    assert str(error.value) == told.format(path=path)
 
 
 def test_what_a_file_adds_is_in_the_checkpoints_key(tmp_path):
-    key = ExperimentKey(experiment="x", seed=0, dataset="mnist")
-    job = Job(key, "own", Training(), "dense", 0, [Member(0, 0)])
+    place = Place.parse("x/r0-0/dense/level0")
     keys = set()
     for rate in (1, 2):
         (tmp_path / f"{rate}.py").write_text(f"{ADD}add_network('own', lambda *_: {rate})\n")
@@ -133,6 +200,7 @@ def test_what_a_file_adds_is_in_the_checkpoints_key(tmp_path):
         LOADED.clear()
         load([tmp_path / f"{rate}.py"])
         NETWORKS["own"] = NETWORKS["conv-2"]
+        job = Job(Settings.model_validate(run_with(tmp_path / f"{rate}.py", network="own")), place)
         keys.add(checkpoint_key(job, job.members, {}, {}, lambda: "dataset", "code"))
     assert len(keys) == 2
 

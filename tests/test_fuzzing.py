@@ -1,6 +1,7 @@
 """Any bytes, and good files with some changed, cut out or put in: readers end with an error of their own."""
 
 import json
+import re
 import struct
 import tracemalloc
 from collections.abc import Callable
@@ -8,18 +9,19 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from good_files import NETWORK, RECIPE, SETTINGS, write_good_files
+from good_files import DENSE, NETWORK, RECIPE, SCORED, SETTINGS, TICKET, write_good_files
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lottery.analysis.tables import CURVES, HISTORY, LEVELS, read_summary, read_table
+from lottery.arms.places import Place
 from lottery.arrays import read_arrays, read_arrays_with_texts
+from lottery.arrays.weights import read_mask, read_parameters, read_scores, read_snapshot
 from lottery.datasets.idx import parse_idx
 from lottery.datasets.images import read_splits
 from lottery.errors import LotteryError
-from lottery.runs import read_finished_run
+from lottery.runs.reading import read_finished_run, read_job
 from lottery.settings.reading import read_settings
-from lottery.arrays.weights import read_mask, read_parameters
 
 
 @pytest.fixture(scope="module")
@@ -67,18 +69,21 @@ def only_errors_of_its_own(read: Callable[[], object], size: int) -> None:
 
 
 FUZZED = {
-    "dataset.safetensors": [
+    "data/mnist.safetensors": [
         read_arrays,
         read_arrays_with_texts,
         lambda path: read_splits(path, RECIPE, 0, [0]),
     ],
-    "mask.safetensors": [lambda path: read_mask(path, NETWORK, 2)],
-    "ticket.safetensors": [lambda path: read_parameters(path, NETWORK, 2)],
-    "dense/summary.json": [lambda path: read_summary(path.parent)],
-    "run.json": [read_finished_run],
-    "dense/history.csv": [lambda path: read_table(path, HISTORY)],
-    "levels.csv": [lambda path: read_table(path, LEVELS)],
-    "curves.csv": [lambda path: read_table(path, CURVES)],
+    f"run/{TICKET}/mask.safetensors": [lambda path: read_mask(path, NETWORK, 2)],
+    f"run/{TICKET}/start.safetensors": [lambda path: read_parameters(path, NETWORK, 2)],
+    "run/late/r0-1/dense/level0/snapshots.safetensors": [lambda path: read_snapshot(path, 10, NETWORK, 2)],
+    f"run/{SCORED}/scores.safetensors": [lambda path: read_scores(path, NETWORK, 2)],
+    f"run/{DENSE}/summary.json": [lambda path: read_summary(path.parent)],
+    "run/settings.json": [read_finished_run, lambda path: read_job(path.parent, Place.parse(TICKET))],
+    f"run/{DENSE}/history.csv": [lambda path: read_table(path, HISTORY)],
+    "run/tables/settings.json": [read_finished_run],
+    "run/tables/levels.csv": [lambda path: read_table(path, LEVELS)],
+    "run/tables/curves.csv": [lambda path: read_table(path, CURVES)],
 }
 
 
@@ -95,12 +100,18 @@ def test_readers_survive_any_bytes(files, tmp_path, name, readers, data):
 
 
 @pytest.mark.parametrize(
-    "read", [read_finished_run, lambda path: read_summary(path.parent)], ids=["settings", "summary"]
+    ("name", "read"),
+    [
+        ("settings.json", read_finished_run),
+        ("settings.json", lambda path: read_job(path.parent, Place.parse(DENSE))),
+        ("summary.json", lambda path: read_summary(path.parent)),
+    ],
+    ids=["settings of a run", "settings of a job", "summary"],
 )
-def test_json_nested_without_end_is_an_error(tmp_path, read):
-    path = tmp_path / "summary.json"
+def test_json_nested_without_end_is_an_error(tmp_path, name, read):
+    path = tmp_path / name
     path.write_text("[" * 100_000)
-    with pytest.raises(LotteryError, match=r"summary\.json: "):
+    with pytest.raises(LotteryError, match=rf"{re.escape(name)}: "):
         read(path)
 
 

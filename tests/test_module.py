@@ -1,5 +1,6 @@
 """Another workflow imports this one, as `docs/extending.md` tells; its very text is run."""
 
+import json
 import re
 
 import pandas as pd
@@ -52,10 +53,12 @@ rule both:
     with (outer.folder / "Snakefile").open("a") as snakefile:
         snakefile.write(second)
     jobs = outer.jobs("both")
-    assert jobs["lottery_train_ticket"] == jobs["deeper_train_ticket"] == 2
+    assert jobs["lottery_train"] == jobs["deeper_train"] == 3
     said = outer("-n", "-p", "both")
     assert "deeper/results/second/tables/levels.csv" in said
-    assert '"seed":1' in said
+    outer("--cores", "1", "deeper/results/second/settings.json")
+    settings = json.loads((outer.folder / "deeper/results/second/settings.json").read_text())
+    assert (settings["run"], settings["seed"]) == ("second", 1)
     assert "Estimate of the run 'second'" in outer("--cores", "1", "deeper_plan")
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from lottery.arrays import read_arrays
+from lottery.datasets.catalog import SOURCES
 from lottery.datasets.images import check_prepared, prepare
 from lottery.datasets.raw import Places
-from lottery.datasets.sources import SOURCES, RawFile, Source
+from lottery.datasets.sources import RawFile, Source
 from lottery.errors import LotteryError
 from lottery.extensions import add_dataset, load
 

@@ -8,22 +8,19 @@ import pytest
 import yaml
 from conftest import REPOSITORY, SMOKE, experiment, overlay
 
-from lottery.cli import main
+from lottery.commands.main import main
 from lottery.errors import LotteryError
 from lottery.networks import build
 from lottery.planning.plan import Plan, as_text
-from lottery.planning.speed import COSTS, Speed, Work, interpolated, measured
-from lottery.runs import read_finished_run, read_run
+from lottery.planning.speed import COSTS, Speed, Work, interpolated, measured_speed
+from lottery.runs.reading import read_finished_run, read_run
 from lottery.settings import Training
 
 VERB_OF = {
     "prepare_dataset": "prepare-dataset",
     "initialize": "initialize",
-    "initialize_small": "initialize",
-    "train_dense": "train",
-    "train_ticket": "train",
-    "train_to_rewind_point": "train",
-    "train_small": "train",
+    "train": "train",
+    "score": "score",
     "prune": "prune",
     "rewind": "rewind",
     "make_control": "make-control",
@@ -78,12 +75,13 @@ def configured(*names: str) -> dict:
     ],
     ids=["quick", "paper-mnist", "smoke-conv", "tangled"],
 )
-def test_the_steps_are_those_of_the_workflow(fresh, values, options):
+def test_the_tasks_are_those_of_the_workflow(fresh, values, options):
     if options is None:
         options = overlay(fresh, "tangled", **values)
     planned = Plan(read_run(values)).verbs
     jobs = fresh.jobs(*options)
-    assert jobs.pop("all") == 1
+    # What takes no time is not planned.
+    assert jobs.pop("all") == jobs.pop("write_settings") == 1
     assert sum(jobs.values()) == planned.total()
     for verb, count in planned.items():
         assert count == sum(jobs[rule] for rule in jobs if VERB_OF[rule] == verb), verb
@@ -105,7 +103,7 @@ def test_a_finished_run_has_the_trainings_and_the_size_that_were_told(smoke):
 def test_speeds_of_a_finished_run_give_its_times_back(smoke):
     folder = smoke.folder / "results/smoke"
     table = pd.read_csv(folder / "tables/levels.csv")
-    plan = Plan(read_finished_run(folder / "tables/settings.json"), speed=measured(folder))
+    plan = Plan(read_finished_run(folder / "tables/settings.json"), speed=measured_speed(folder))
     for place in plan.trainings:
         network = plan.work(place)
         times = table[table["weights"] == network.kept]["train_seconds"]
@@ -134,7 +132,7 @@ def test_time_is_bounded_by_cores_and_by_the_longest_chain():
     one, many = Plan(read_run(values), 1), Plan(read_run(values), 1000)
     assert one.wall_seconds == one.core_seconds == sum(one.seconds.values())
     assert many.wall_seconds == many.chain_seconds < one.wall_seconds
-    chain = [step.training for step in many.longest_chain if step.training]
+    chain = [task.training for task in many.longest_chain if task.training]
     assert [(place.arm, place.level) for place in chain] == [
         ("dense", 0),
         *(("iterative", level) for level in (1, 2, 3, 4)),
@@ -144,10 +142,10 @@ def test_time_is_bounded_by_cores_and_by_the_longest_chain():
 def test_threads_of_a_job_hold_cores_and_shorten_it():
     values = run_of(tiny=experiment(replicates=4, replicates_per_job=4, threads_per_job=2))
     plan = Plan(read_run(values), 2)
-    step = next(step for step in plan.steps if step.training)
-    assert plan.threads(step) == 2
-    assert plan.seconds[step] == pytest.approx(1.0 + 2 * plan.speed.seconds(plan.work(step.training)))
-    assert Plan(read_run(values), 1).seconds[step] > plan.seconds[step]
+    task = next(task for task in plan.tasks if task.training)
+    assert plan.threads(task) == 2
+    assert plan.seconds[task] == pytest.approx(1.0 + 2 * plan.speed.seconds(plan.work(task.training)))
+    assert Plan(read_run(values), 1).seconds[task] > plan.seconds[task]
 
 
 def test_hours_of_a_gpu_are_told_apart():
@@ -180,31 +178,39 @@ def test_evaluated_images_are_counted():
 
 
 def test_the_verb_tells_a_plan_and_starts_nothing(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert main(["plan", "--cores", "2", "--settings", json.dumps(configured())]) == 0
+    settings, elsewhere = tmp_path / "settings.json", tmp_path / "elsewhere"
+    settings.write_text(json.dumps(configured()))
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert main(["plan", "--cores", "2", str(settings)]) == 0
     said = capsys.readouterr().out
     assert "run 'quick' from nothing" in said
     assert "212, of which 81 train 243 networks" in said
     assert "496 MB" in said
-    assert not list(tmp_path.iterdir())
+    assert not list(elsewhere.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("content", "told"),
     [
-        ("nowhere.json", "nowhere.json: cannot be read"),
+        (None, "cannot be read"),
         ("{]", "is not JSON"),
         (json.dumps(run_of(tiny=experiment(network="lenet5"))), "unknown network 'lenet5'"),
     ],
 )
-def test_the_verb_refuses_wrong_settings(capsys, settings, told):
-    assert main(["plan", "--settings", settings]) == 1
-    assert told in capsys.readouterr().err
+def test_the_verb_refuses_wrong_settings(tmp_path, capsys, content, told):
+    path = tmp_path / "settings.json"
+    if content is not None:
+        path.write_text(content)
+    assert main(["plan", str(path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"lottery plan: {path}: ")
+    assert told in line
 
 
 def test_a_run_that_is_not_there_is_named(tmp_path):
     with pytest.raises(LotteryError, match="settings.json: cannot be read"):
-        measured(tmp_path)
+        measured_speed(tmp_path)
 
 
 def test_the_target_plan_tells_the_merged_settings(fresh):

@@ -6,15 +6,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from lottery.arms.operations import prune, scores_of_weights
 from lottery.errors import LotteryError
 from lottery.networks import build
 from lottery.pruning.allocation import dense_counts, ladder, linear_ladder, remaining
 from lottery.pruning.criteria import magnitude
 from lottery.pruning.selection import keep_largest
 from lottery.settings import Pruning
-from lottery.tickets import prune
 
 LENET = build("lenet-300-100", (28, 28), 10)
+
+
+def magnitudes(weights: dict[str, np.ndarray], mask: dict[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
+    """The paper's criterion, of every weight."""
+    names = [name for name in weights if name.endswith("weight")]
+    return scores_of_weights(magnitude, weights, weights, mask, names, np.random.default_rng())
+
 
 # Percent of weights remaining after each pruning of LeNet: the ladder behind the ticks of the paper's figures.
 PAPER_LADDER = {
@@ -70,7 +77,7 @@ def test_ladders_of_global_pruning_are_the_papers(name):
 
 def test_global_pruning_keeps_the_largest_of_all_layers_together():
     weights = {"fc1.weight": np.array([[3.0, -1.0], [0.5, 2.0]]), "output.weight": np.array([[-2.5, 1.0]])}
-    masks = prune(weights, None, {("fc1.weight", "output.weight"): 4})
+    masks = prune(magnitudes(weights), None, {("fc1.weight", "output.weight"): 4})
     assert {name: kept.tolist() for name, kept in masks.items()} == {
         "fc1.weight": [[1, 1], [0, 1]],
         "output.weight": [[1, 0]],
@@ -140,7 +147,7 @@ def test_iterative_masks_are_nested_and_exact_down_to_the_last_level():
     mask = None
     for level in range(1, 29):
         counts = ladder(LENET, Pruning(), level)
-        smaller = prune(trained_weights(level), mask, counts)
+        smaller = prune(magnitudes(trained_weights(level), mask), mask, counts)
         assert {(name,): int(layer.sum()) for name, layer in smaller.items()} == counts
         if mask is not None:
             assert all(((smaller[name] == 1) <= (mask[name] == 1)).all() for name in smaller)
@@ -148,14 +155,15 @@ def test_iterative_masks_are_nested_and_exact_down_to_the_last_level():
 
 
 def test_of_equal_magnitudes_the_lower_index_stays():
-    kept = keep_largest(magnitude(np.array([-5.0, 0.1, 0.2, 3.0, -3.0, 0.3])), np.ones(6, np.uint8), 2)
+    scores = magnitudes({"weight": np.array([-5.0, 0.1, 0.2, 3.0, -3.0, 0.3])})
+    kept = keep_largest(scores["weight"], np.ones(6, np.uint8), 2)
     assert kept.tolist() == [1, 0, 0, 1, 0, 0]
 
 
 def test_pruning_removes_the_smallest_magnitudes_of_each_layer_and_no_bias():
     trained = LENET.initial(np.random.default_rng(0))
     counts = ladder(LENET, Pruning(), 1)
-    mask = prune(trained, None, counts)
+    mask = prune(magnitudes(trained), None, counts)
     assert list(mask) == LENET.weight_names()
     for name, kept in mask.items():
         assert kept.sum() == counts[(name,)]

@@ -10,10 +10,10 @@ from lottery.analysis.claims import judge
 from lottery.analysis.claims_text import as_markdown
 from lottery.analysis.tables import CURVES, LEVELS, read_judged, read_table, write_table
 from lottery.errors import LotteryError
+from lottery.evidence.publication import DECIMALS, drawn_curves, publish
 from lottery.figures.catalog import figures_of_run
-from lottery.figures.drawing import draw
-from lottery.evidence.publication import DECIMALS, drawn_curves, publish, read_details
-from lottery.runs import read_finished_run
+from lottery.figures.drawing import draw, read_details
+from lottery.runs.reading import read_finished_run
 
 
 @pytest.fixture(scope="module")

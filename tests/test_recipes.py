@@ -6,9 +6,10 @@ from unittest.mock import ANY
 import numpy as np
 import pytest
 import torch
-from conftest import REPOSITORY, One, made_up_images
+from conftest import REPOSITORY, One, made_up_images, stretch
 from torch import nn
 
+from lottery.arms.operations import rewind
 from lottery.arrays import of_member, stack
 from lottery.benchmark.plain_networks import arrays_of, plain_network
 from lottery.datasets.batches import random_views
@@ -16,10 +17,10 @@ from lottery.datasets.images import Chosen, Images, Split
 from lottery.errors import LotteryError
 from lottery.networks import build, fully_connected
 from lottery.randomness import Seed
-from lottery.runs import read_run
+from lottery.runs.reading import read_run
 from lottery.settings import Training
-from lottery.tickets import rewind
 from lottery.training import loop, torch_engine
+from lottery.training.engines import engine_name
 from lottery.training.loop import Course, MemberData
 
 SHAPE = (3, 8, 8)
@@ -213,8 +214,8 @@ def test_only_training_sees_other_views():
     split = Split(*(images(count, SHAPE, random) for count in (24, 60, 10)))
     resident, start, batches = torch_engine.resident([split], recipe), network.initial(random), np.zeros((1, 4, 8), int)
     plain, moved = (torch_engine.Engine(network, stack([start]), None, resident, recipe) for _ in range(2))
-    plain.advance(batches, views=np.full((1, 4, 8, 3), [0, 4, 4], np.uint8))
-    moved.advance(batches, views=np.full((1, 4, 8, 3), [1, 0, 8], np.uint8))
+    plain.advance(stretch(batches, recipe, views=np.full((1, 4, 8, 3), [0, 4, 4], np.uint8)))
+    moved.advance(stretch(batches, recipe, views=np.full((1, 4, 8, 3), [1, 0, 8], np.uint8)))
     assert (plain.parameters()["conv1.weight"] != moved.parameters()["conv1.weight"]).any()
     moved.load(plain.parameters())
     assert moved.evaluate("train") == plain.evaluate("train")
@@ -315,7 +316,10 @@ def settings(training: dict | None = None, pruning: dict | None = None, **change
     ("values", "told"),
     [
         (settings({"rate_drops": [5, 5]}), r"rate_drops \[5, 5\] must be whole numbers from 1 on, rising"),
-        (settings({"engine": "sparse", "weight_decay": 0.1}), "weight_decay needs engine: torch"),
+        (
+            settings({"engine": "sparse", "weight_decay": 0.1}, network="lenet-300-100"),
+            "training.engine: sparse cannot train with weight_decay: 0.1; use engine: torch",
+        ),
         (settings({"autocast": True, "precision": "float64"}), "autocast needs precision: float32"),
         (
             settings({"augmentation": "flip-and-crop"}, network="lenet-300-100"),
@@ -336,7 +340,7 @@ def test_what_cannot_be_is_refused(values, told):
 
 @pytest.mark.parametrize("extra", [{"weight_decay": 1e-4}, {"dropout": 0.5}, {"rate_drops": [5]}, {"autocast": True}])
 def test_what_only_the_reference_knows_is_trained_by_it(extra):
-    assert Training(**extra).chosen_engine(fully_connected=True) == "torch"
+    assert engine_name(build("lenet-300-100", (28, 28), 10), Training(**extra)) == "torch"
 
 
 def test_autocast_rounds_products_and_keeps_weights_precise(small_split):

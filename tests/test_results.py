@@ -15,9 +15,9 @@ from lottery.analysis.statistics import mean_estimate
 from lottery.analysis.tables import CURVES, LEVELS, read_judged, read_table
 from lottery.figures.catalog import figures_of_run
 from lottery.figures.choices import PANELS, SIZE
-from lottery.figures.drawing import draw
-from lottery.evidence.publication import read_details
-from lottery.runs import read_finished_run, trainings
+from lottery.figures.drawing import draw, read_details
+from lottery.runs.listing import trainings
+from lottery.runs.reading import read_finished_run
 
 RUNS = sorted(path.parent for path in REPOSITORY.glob("docs/results/*/levels.csv"))
 
@@ -48,9 +48,9 @@ def test_the_table_has_every_network_of_the_settings(run):
     settings, levels = read_finished_run(run / "settings.json"), read_table(run / "levels.csv", LEVELS)
     found = set(levels[["experiment", "arm", "level", "replicate"]].itertuples(index=False, name=None))
     assert found == {
-        (job.experiment, job.arm, job.level, member.replicate)
+        (job.place.experiment, job.place.arm, job.place.level, member.replicate)
         for job in trainings(settings)
-        for member in job.stack.members()
+        for member in job.replicates.members()
     }
 
 

@@ -12,14 +12,13 @@ from functools import partial
 import pytest
 import test_arrays
 import test_datasets
+import test_making
 import test_networks
 import test_pruning
 import test_recipes
-import test_stacks
-import test_tickets
 import test_training
 import test_workflow
-from conftest import SMOKE, Workflow
+from conftest import SMOKE, Workflow, experiment
 from planted_bugs import (
     Patch,
     arrays_written_in_place,
@@ -53,15 +52,18 @@ from planted_bugs import (
     written_in_place,
 )
 
-from lottery import stacks, tickets
-from lottery.arrays import write_arrays
+from lottery.arms.operations import rewind
+from lottery.arms.places import Place, Replicates
+from lottery.arrays import write_arrays, write_text
 from lottery.errors import LotteryError
-from lottery.networks import build
-from lottery.pruning.allocation import ladder
 from lottery.pruning.criteria import magnitude
-from lottery.settings import Pruning
-from lottery.stacks import ExperimentKey, Stack
+from lottery.runs import making
+from lottery.runs.jobs import Job
+from lottery.settings import Settings
 from lottery.training import sparse_engine, torch_engine
+
+few_pixels = test_making.few_pixels
+"""What the tests of that file need, here as well."""
 
 FAILURES = (AssertionError, LotteryError, pytest.fail.Exception)
 """How a test fails that has seen a bug; any other error would be a mistake of the sabotage."""
@@ -128,14 +130,14 @@ SABOTAGES = [
     *(
         Sabotage(shuffle_that_does_nothing, f"{SYNAPTIC_FLOW}, Pruners/pruners.py: `shuffle`", test)
         for test in (
-            test_tickets.test_random_mask_keeps_the_count_of_each_layer_and_nothing_else,
-            test_stacks.test_a_random_control_has_the_tickets_counts_and_its_initial_weights,
+            test_making.test_a_shuffled_mask_keeps_the_count_of_each_layer_and_nothing_else,
+            test_making.test_a_random_control_has_the_tickets_counts_and_its_initial_weights,
         )
     ),
     Sabotage(
         unseeded_initialisation,
         f"{OPEN_LTH}, where only the order of the data can be seeded",
-        test_stacks.test_initial_weights_depend_on_their_key_alone,
+        test_making.test_initial_weights_depend_on_their_key_alone,
     ),
     *(
         Sabotage(
@@ -223,7 +225,7 @@ SABOTAGES = [
     Sabotage(
         control_with_its_tickets_weights,
         f"{RAHUL}, main.py: `reinit` is not the paper's control",
-        test_stacks.test_a_reinitialised_control_keeps_its_tickets_mask_and_none_of_its_weights,
+        test_making.test_a_reinitialised_control_keeps_its_tickets_mask_and_none_of_its_weights,
     ),
     Sabotage(
         control_with_other_batches,
@@ -273,7 +275,7 @@ def test_an_ordinary_test_fails(sabotage, request):
 
 @pytest.mark.parametrize(
     "plant",
-    [lambda patch: None, lambda patch: patch.setattr(sys.modules[__name__], "magnitude", lambda weights: weights)],
+    [lambda patch: None, lambda patch: patch.setattr(sys.modules[__name__], "magnitude", lambda weights, *_: weights)],
     ids=["nothing", "where nobody looks"],
 )
 def test_a_sabotage_without_effect_is_noticed(plant, request):
@@ -288,18 +290,27 @@ def test_a_sabotage_that_is_itself_wrong_is_noticed(request):
 
 def run_without_rewinding(workflow: Workflow) -> None:
     """Write what the smoke run has before its tickets are rewound, with made-up numbers for trained weights."""
-    network, two = build("lenet-300-100", (28, 28), 10), Stack(0, 1)
-    key = ExperimentKey(experiment="lenet-mnist", seed=0, dataset="mnist")
-    results = workflow.folder / "results/smoke/lenet-mnist/r0-1"
-    initial = stacks.initialize(two, key, network, 0)
-    trained = stacks.initialize(two, key, network, 99)
-    write_arrays(results / "dense/level0/start.safetensors", initial)
-    write_arrays(results / "dense/level0/trained.safetensors", trained)
-    for folder in [*(f"iterative/level{level}" for level in (1, 2, 3)), "one-shot/level3", "random/level3"]:
-        mask = stacks.prune(two, trained, None, ladder(network, Pruning(), int(folder[-1])))
-        write_arrays(results / folder / "mask.safetensors", mask)
-        write_arrays(results / folder / "trained.safetensors", tickets.rewind(trained, mask))
-    write_arrays(results / "random/level3/start.safetensors", tickets.rewind(initial, mask))
+    settings = Settings(
+        run="smoke",
+        run_experiments=["lenet-mnist"],
+        experiments={"lenet-mnist": experiment(network="lenet-300-100", levels=3, replicates=2, replicates_per_job=2)},
+    )
+
+    def job(arm: str, level: int) -> Job:
+        return Job(settings, Place("lenet-mnist", Replicates(0, 1), arm, level))
+
+    run = workflow.folder / "results/smoke"
+    initial, trained = (making.starts(job("dense", level), None, None) for level in (0, 99))
+    dense = job("dense", 0)
+    write_text(run / "settings.json", settings.canonical_json())
+    write_arrays(dense.path(run, "start"), initial)
+    write_arrays(dense.path(run, "trained"), trained)
+    for arm, level in [*(("iterative", level) for level in (1, 2, 3)), ("one-shot", 3), ("random", 3)]:
+        made = job(arm, level)
+        masks = making.pruned_masks(job("iterative", level), trained, None, None)
+        write_arrays(made.path(run, "mask"), masks)
+        write_arrays(made.path(run, "trained"), rewind(trained, masks))
+    write_arrays(made.path(run, "start"), rewind(initial, masks))
 
 
 def test_a_missing_rewind_is_seen_in_what_the_rules_make(fresh):
@@ -311,10 +322,10 @@ def test_a_missing_rewind_is_seen_in_what_the_rules_make(fresh):
     ordinary = test_workflow.test_tickets_are_rewound_to_the_initialisation_bit_for_bit
     fresh(*rewind)
     ordinary(fresh)
-    rules = fresh.folder / "workflow/rules/tickets.smk"
-    right, wrong = "checkpoint=kept_weights,", "checkpoint=rules.train_dense.output.trained,"
-    assert rules.read_text().count(right) == 1
-    rules.write_text(rules.read_text().replace(right, wrong))
+    lineage = fresh.folder / "src/lottery/arms/lineage.py"
+    right, wrong = 'checkpoint=Weights(dense, iteration or "start")', 'checkpoint=Weights(dense, "trained")'
+    assert lineage.read_text().count(right) == 1
+    lineage.write_text(lineage.read_text().replace(right, wrong))
     fresh(*rewind)
     with pytest.raises(AssertionError):
         ordinary(fresh)

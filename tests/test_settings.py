@@ -8,11 +8,12 @@ import pytest
 import yaml
 from conftest import REPOSITORY
 
+from lottery.arms.places import Replicates
 from lottery.errors import LotteryError
-from lottery.runs import levels_of, read_run, stacks, trainings
+from lottery.runs.listing import groups_of, levels_of, trainings
+from lottery.runs.reading import read_run
 from lottery.settings import Settings
 from lottery.settings.reference import readme_with_reference, schema
-from lottery.stacks import Stack
 
 
 def default_config() -> dict:
@@ -102,13 +103,42 @@ LENET = "experiments.lenet-mnist"
         ),
         (f"{LENET}.arms.0.arm", "iterativ", f"{LENET}.arms.0.arm: unknown arm 'iterativ'; did you mean 'iterative'?"),
         (f"{LENET}.arms.0.draws", 3, f"{LENET}.arms.0.draws: iterative does not sample"),
-        (f"{LENET}.arms.1.levels", [3, 2], f"{LENET}.arms.1: levels [3, 2] must be whole numbers from 1 on, rising"),
+        (f"{LENET}.arms.1.levels", [3, 2], f"{LENET}.arms.1: levels [3, 2] must be whole numbers from 0 on, rising"),
         (
             f"{LENET}.arms.1.levels",
             [20],
             f"{LENET}.arms.1.levels: iterative-reinit at level 20 is beyond the experiment's 16 levels",
         ),
         (f"{LENET}.arms.1.arm", "iterative", f"{LENET}: arms names one arm twice"),
+        (
+            f"{LENET}.arms.0.levels",
+            [0, 1],
+            f"{LENET}.arms.0.levels: iterative has pruned networks, which have levels from 1 on, not [0, 1]",
+        ),
+        (f"{LENET}.arms.0.snapshots", [0], f"{LENET}.arms.0: snapshots [0] must be whole numbers from 1 on, rising"),
+        (
+            f"{LENET}.arms.0.snapshots",
+            [150],
+            f"{LENET}.arms.0.snapshots: iterative keeps the weights of iteration 150, which must be a multiple of",
+        ),
+        (
+            f"{LENET}.arms.0.from_experiment",
+            "lenet-mnist",
+            f"{LENET}.arms.0.from_experiment: iterative has no tickets of others",
+        ),
+        (
+            f"{LENET}.arms.0.arm",
+            "transferred",
+            f"{LENET}.arms.0.from_experiment: transferred is missing: the experiment whose tickets it takes",
+        ),
+        (f"{LENET}.rewind_iteration", 150, f"{LENET}: rewind_iteration (150) must be a multiple of validation_every"),
+        (
+            f"{LENET}.training",
+            {"engine": "sparse", "dropout": 0.5},
+            f"{LENET}.training.engine: sparse cannot train with dropout: 0.5; use engine: torch, or auto",
+        ),
+        (f"{LENET}.seed_name", "A", f"{LENET}.seed_name: string should match pattern"),
+        ("keep", "nothing", "keep: input should be 'everything', 'last-level' or 'tables', not 'nothing'"),
         (f"{LENET}.replicates", 0, f"{LENET}.replicates: input should be greater than or equal to 1, not 0"),
         (f"{LENET}.levels", 60, f"{LENET}.arms.0.levels: level 60 would leave"),
         ("run_experiments", ["lenet"], "run_experiments: no experiment is called 'lenet'; did you mean 'lenet-mnist'?"),
@@ -158,16 +188,16 @@ def test_paper_mnist_is_the_papers_protocol():
     assert levels_of(experiment, "one-shot-linear") == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_replicates_are_counted_off_in_stacks():
+def test_replicates_are_counted_off_in_groups():
     experiment = Settings.model_validate(default_config()).experiments["lenet-mnist"]
 
     def names(replicates: int) -> list[str]:
-        return [str(stack) for stack in stacks(experiment.model_copy(update={"replicates": replicates}))]
+        return [str(group) for group in groups_of(experiment.model_copy(update={"replicates": replicates}))]
 
     assert names(3) == ["r0-2"]
     assert names(4) == ["r0-2", "r3-3"]
     assert names(6) == ["r0-2", "r3-5"]
-    assert [(member.replicate, member.draw) for member in Stack.parse("r3-4").members(2)] == [
+    assert [(member.replicate, member.draw) for member in Replicates.parse("r3-4").members(2)] == [
         (3, 0),
         (3, 1),
         (4, 0),
@@ -177,7 +207,7 @@ def test_replicates_are_counted_off_in_stacks():
 
 def test_default_run_has_all_arms_asked_for():
     settings = read_run(default_config())
-    assert {training.arm for training in trainings(settings)} >= {
+    assert {job.arm.name for job in trainings(settings)} >= {
         "dense",
         "iterative",
         "iterative-reinit",

@@ -55,7 +55,7 @@ def test_each_attempt_asks_for_more_time_and_memory_and_no_gpu(fresh, record):
     assert limits(asked) == [("60", "3000"), ("120", "6000"), ("180", "9000")]
     for line in asked:
         assert " --requeue " in line
-        assert f" --output {fresh.folder}/results/slurm-logs/rule_train_dense/lenet-mnist_r0-0/%j.log " in line
+        assert f" --output {fresh.folder}/results/slurm-logs/rule_train/lenet-mnist_r0-0_dense_0/%j.log " in line
         assert "--gpus" not in line
         assert " -A " not in line
 
@@ -93,7 +93,7 @@ def test_the_profile_changes_no_step_and_submits_trainings_only(fresh):
     assert fresh.jobs(*PROFILE) == fresh.jobs("--profile", "workflow/profiles/local")
     local = re.search(r"^localrules:\n((?:    .*\n)+)", (fresh.folder / "Snakefile").read_text(), flags=re.MULTILINE)
     submitted = set(fresh.jobs(*PROFILE)) - set(re.findall(r"\w+", local[1]))
-    assert submitted == {"train_dense", "train_ticket", "train_small", "all"}
+    assert submitted == {"train", "all"}
 
 
 @pytest.fixture(scope="module")
@@ -143,15 +143,14 @@ def test_a_training_through_slurm_gives_the_bytes_of_a_local_one(cluster, fresh)
 @pytest.mark.slow
 def test_a_whole_run_through_slurm_gives_the_bytes_of_a_local_one(cluster, fresh, smoke):
     said = fresh(*PROFILE, *QUICK, *SMOKE)
-    trainings = [count for rule, count in job_counts(said).items() if rule.startswith("train_")]
-    assert len(jobs_in(said)) == sum(trainings) == 8
+    assert len(jobs_in(said)) == job_counts(said)["train"] == 8
     assert results(fresh, "smoke") == results(smoke, "smoke")
     claims = "results/smoke/tables/claims.csv"
     assert (fresh.folder / claims).read_bytes() == (smoke.folder / claims).read_bytes()
 
 
 def training_log(workflow: Workflow, run: str) -> str:
-    return (workflow.folder / f"results/{run}/logs/train_dense/lenet-mnist.r0-0.log").read_text()
+    return (workflow.folder / f"results/{run}/logs/train/lenet-mnist.r0-0.dense.level0.log").read_text()
 
 
 def cancel(job: str) -> None:
@@ -184,7 +183,7 @@ def test_a_stopped_job_goes_on_from_its_checkpoint(cluster, fresh, stop, attempt
 @pytest.mark.slow
 def test_a_job_over_its_time_limit_gets_more_time(cluster, fresh):
     """Minutes of training, given one minute and then two or three; Slurm may take half a minute more to notice."""
-    longer = ("--set-resources", "train_dense:runtime=attempt")
+    longer = ("--set-resources", "train:runtime=attempt")
     said = fresh(*PROFILE, *QUICK, *longer, *dense_network(fresh, "late", iterations=300_000))
     first, *_, last = [ended(job).split()[-2:] for job in jobs_in(said)]
     assert first == ["1:00", "TIMEOUT"]

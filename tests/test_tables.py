@@ -7,7 +7,7 @@ from conftest import experiment
 
 from lottery.analysis.tables import LEVELS, collect_levels, read_table, write_table
 from lottery.errors import LotteryError
-from lottery.runs import read_run
+from lottery.runs.reading import read_run
 from lottery.settings import Training
 
 

@@ -1,5 +1,6 @@
 """What can be asked of the workflow, what is declared, and what is refused before anything runs."""
 
+import json
 import re
 
 import pytest
@@ -17,17 +18,16 @@ def test_the_rule_graph_of_the_readme_is_that_of_the_rules(smoke):
 def test_paper_mnist_is_declared_in_full(fresh):
     jobs = fresh.jobs("--configfile", "config/paper-mnist.yaml")
     assert jobs == {
+        "write_settings": 1,
         "prepare_dataset": 1,
-        "initialize": 1,
-        "train_dense": 1,
+        "initialize": 1 + 9,
         # 28 iterative levels, 9 one-shot levels of Figure 4a, 7 of Figure 4c.
         "prune": 28 + 9 + 7,
         "rewind": 28 + 9 + 7,
         "make_control": 28 + 9 + 7 + 28,
         "describe_tickets": 1,
-        "train_ticket": 2 * (28 + 9 + 7) + 28,
-        "initialize_small": 9,
-        "train_small": 9,
+        # The dense network, tickets, controls, and 9 small dense networks.
+        "train": 1 + 2 * (28 + 9 + 7) + 28 + 9,
         "collect": 1,
         "judge_claims": 1,
         "plot": 14,
@@ -41,13 +41,13 @@ def test_paper_cifar10_is_declared_in_full(fresh):
     # With dropout there are tickets alone.
     tickets, reinitialized = 2 * conv + deep, conv + deep
     assert jobs == {
+        "write_settings": 1,
         "prepare_dataset": 1,
         "initialize": 2 * 15 + 18,
-        "train_dense": 2 * 15 + 18,
         "prune": tickets,
         "rewind": tickets,
         "make_control": reinitialized,
-        "train_ticket": tickets + reinitialized,
+        "train": 2 * 15 + 18 + tickets + reinitialized,
         "collect": 1,
         "judge_claims": 1,
         "plot": 4,
@@ -57,10 +57,13 @@ def test_paper_cifar10_is_declared_in_full(fresh):
 
 def test_a_tenth_of_paper_mnist_is_the_same_jobs(fresh):
     whole = fresh.jobs("--configfile", "config/paper-mnist.yaml")
-    tenth = fresh("-n", "-p", "--configfile", "config/paper-mnist.yaml", "config/paper-mnist-tenth.yaml")
+    options = ("--configfile", "config/paper-mnist.yaml", "config/paper-mnist-tenth.yaml")
+    tenth = fresh("-n", "-p", *options)
     assert job_counts(tenth) == whole
-    assert '"iterations":5000,' in tenth
     assert "results/paper-mnist-tenth/tables/levels.csv" in tenth
+    fresh("--cores", "1", *options, "--", "results/paper-mnist-tenth/settings.json")
+    settings = json.loads((fresh.folder / "results/paper-mnist-tenth/settings.json").read_text())
+    assert settings["experiments"]["lenet-mnist"]["training"]["iterations"] == 5000
 
 
 def test_the_grid_of_figure_4c_has_the_papers_steps(fresh):
@@ -72,7 +75,7 @@ def test_the_grid_of_figure_4c_has_the_papers_steps(fresh):
         "prune": 32,
         "rewind": 32,
         "make_control": 32,
-        "train_ticket": 64,
+        "train": 64,
     }
 
 
@@ -93,7 +96,8 @@ def test_the_grid_of_figure_4c_has_the_papers_steps(fresh):
 def test_targets(smoke, target, figures):
     copy_jobs = job_counts(smoke("-n", "--forceall", *SMOKE, "--", target))
     assert copy_jobs.get("plot", 0) == figures
-    assert copy_jobs["train_dense"] == 1
+    assert copy_jobs["initialize"] == 2, "the dense network and a small one"
+    assert copy_jobs["train"] == 8
 
 
 @pytest.mark.parametrize(

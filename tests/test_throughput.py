@@ -10,14 +10,14 @@ import torch
 import yaml
 from conftest import REPOSITORY, One
 
+from lottery.arms.operations import rewind
 from lottery.benchmark import throughput
 from lottery.benchmark.plain_loop import PlainLoop, flip_and_crop
 from lottery.benchmark.plain_networks import arrays_of
-from lottery.cli import main
+from lottery.commands.main import main
 from lottery.datasets.images import Images, Split
 from lottery.networks import NETWORKS, build
 from lottery.settings import Training
-from lottery.tickets import rewind
 from lottery.training import torch_engine
 
 SHAPE = (3, 16, 16)

@@ -3,25 +3,27 @@
 import csv
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from conftest import One, made_up_images
 
+from lottery.arms.operations import rewind
+from lottery.arms.places import Member, Place, Replicates
 from lottery.arrays import read_arrays, stack, write_arrays
 from lottery.datasets.batches import shuffled_batches
 from lottery.datasets.images import Split, read_splits
 from lottery.errors import LotteryError
 from lottery.networks import build
 from lottery.randomness import Seed
-from lottery.settings import Training
-from lottery.stacks import ExperimentKey, Member
-from lottery.tickets import rewind
+from lottery.runs.jobs import Job
+from lottery.settings import ArmSettings, Experiment, Settings, Training
 from lottery.training import sparse_engine, torch_engine
-from lottery.training.job import Job, JobFiles, data_of, run_job
+from lottery.training.job import data_of_member, run_job
 from lottery.training.loop import Course, Diverged, MemberData, Record
 
 ENGINES, NAMES = [torch_engine, sparse_engine], ["torch", "sparse"]
@@ -147,8 +149,8 @@ class ScriptedEngine:
     def __init__(self, losses: np.ndarray) -> None:
         self.losses, self.point, self.loaded = losses, -1, None
 
-    def advance(self, batches):
-        assert batches.shape == (2, 1)
+    def advance(self, stretch):
+        assert stretch.batches.shape == (2, 1)
         return np.array([0.5, 0.5])
 
     def evaluate(self, part):
@@ -165,8 +167,8 @@ class ScriptedEngine:
         self.loaded = parameters["point"]
 
 
-def to_the_end(engine, recipe: Training) -> list[Record]:
-    course = Course(engine, [MemberData(lambda first, last: np.array([first]))] * 2, recipe)
+def to_the_end(engine, recipe: Training, snapshots: tuple[int, ...] = ()) -> list[Record]:
+    course = Course(engine, [MemberData(lambda first, last: np.array([first]))] * 2, recipe, snapshots=snapshots)
     while not course.finished:
         course.advance()
     course.measure()
@@ -176,7 +178,7 @@ def to_the_end(engine, recipe: Training) -> list[Record]:
 def test_early_stop_is_the_first_least_validation_loss_of_each_member():
     losses = np.array([[2.3, 0.5, 0.2, 0.4, 0.2, 0.3], [2.3, 0.5, 0.4, 0.3, 0.2, 0.1]])
     recipe = Training(iterations=500, validation_every=100, test_every=200)
-    record, other = to_the_end(ScriptedEngine(losses), recipe)
+    record, other = to_the_end(ScriptedEngine(losses), recipe, snapshots=(300, 500))
     assert (other.result.early_stop_iteration, other.result.test_accuracy_at_early_stop) == (500, 0.5)
     assert record.result.early_stop_iteration == 200
     assert record.result.validation_loss_at_early_stop == 0.2
@@ -184,6 +186,7 @@ def test_early_stop_is_the_first_least_validation_loss_of_each_member():
     assert record.result.train_accuracy_at_early_stop == 0.02
     assert record.result.test_accuracy_final == 0.5
     assert record.trained["point"] == 5, "training runs to its end"
+    assert {iteration: kept["point"] for iteration, kept in record.snapshots.items()} == {300: 3, 500: 5}
     assert [row.iteration for row in record.rows] == [0, 100, 200, 300, 400, 500]
     assert [row.iteration for row in record.rows if not np.isnan(row.test_accuracy)] == [0, 200, 400]
 
@@ -193,13 +196,15 @@ DIVERGING = np.array([[2.3, 0.5, 0.2, math.nan, 0.1], [2.3, 0.5, 0.4, 0.3, 0.2]]
 
 def test_a_diverged_member_has_no_result_and_the_others_go_on():
     recipe = Training(iterations=400, validation_every=100, test_every=100, on_divergence="record")
-    lost, other = to_the_end(ScriptedEngine(DIVERGING), recipe)
+    lost, other = to_the_end(ScriptedEngine(DIVERGING), recipe, snapshots=(100, 300, 400))
     assert {name for name, value in asdict(lost.result).items() if value is not None} == {
         "diverged_iteration",
         "train_seconds",
     }
     assert lost.result.diverged_iteration == 300
     assert lost.trained["point"] == 2, "its weights are those of its least validation loss before"
+    assert [int(kept["point"]) for kept in lost.snapshots.values()] == [1, 2, 2]
+    assert [int(kept["point"]) for kept in other.snapshots.values()] == [1, 3, 4]
     assert [row.iteration for row in lost.rows] == [0, 100, 200, 300]
     assert other.result.diverged_iteration is None
     assert other.result.early_stop_iteration == 400
@@ -209,7 +214,9 @@ def test_training_stops_when_all_members_have_diverged():
     losses = np.full((2, 5), math.inf)
     losses[:, 0] = 2.3
     recipe = Training(iterations=400, validation_every=100, on_divergence="record")
-    assert [len(record.rows) for record in to_the_end(ScriptedEngine(losses), recipe)] == [2, 2]
+    records = to_the_end(ScriptedEngine(losses), recipe, snapshots=(300,))
+    assert [len(record.rows) for record in records] == [2, 2]
+    assert [int(record.snapshots[300]["point"]) for record in records] == [0, 0], "not reached: the last good weights"
 
 
 def test_divergence_is_an_error_unless_it_is_to_be_recorded():
@@ -222,7 +229,7 @@ def test_divergence_is_an_error_unless_it_is_to_be_recorded():
 def test_a_job_that_diverges_says_who_and_where(dataset, tmp_path, engine):
     with pytest.raises(LotteryError, match=r"training of replicate0-draw0 diverged: at iteration \d+ its loss"):
         run_members(dataset, tmp_path / "job", [Member(0, 0)], 1, engine, optimizer="sgd", learning_rate=1e30)
-    assert not (tmp_path / "job/trained.safetensors").exists()
+    assert not (tmp_path / "job" / PLACE.folder / "trained.safetensors").exists()
     run_members(
         dataset,
         tmp_path / "recorded",
@@ -233,10 +240,14 @@ def test_a_job_that_diverges_says_who_and_where(dataset, tmp_path, engine):
         learning_rate=1e30,
         on_divergence="record",
     )
-    summary = json.loads((tmp_path / "recorded/summary.json").read_text())
+    recorded = tmp_path / "recorded" / PLACE.folder
+    summary = json.loads((recorded / "summary.json").read_text())
     assert summary["members"][0]["diverged_iteration"] > 0
     assert summary["members"][0]["test_accuracy_final"] is None
-    assert all(np.isfinite(values).all() for values in read_arrays(tmp_path / "recorded/trained.safetensors").values())
+    for name in ("trained.safetensors", "snapshots.safetensors"):
+        arrays = read_arrays(recorded / name)
+        assert arrays
+        assert all(np.isfinite(values).all() for values in arrays.values())
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +255,7 @@ def dataset(tmp_path_factory):
     """A prepared dataset of 200 training and 60 test images, 28 by 28 as its name says."""
     random = np.random.default_rng(2)
     train, test = (made_up_images(count, 784, 10, random) for count in (200, 60))
-    path = tmp_path_factory.mktemp("data") / "small.safetensors"
+    path = tmp_path_factory.mktemp("prepared") / "mnist.safetensors"
     arrays = {
         "train_images": train.pixels.reshape(-1, 28, 28),
         "train_labels": train.labels.astype(np.uint8),
@@ -255,11 +266,38 @@ def dataset(tmp_path_factory):
     return path
 
 
+PLACE = Place("small", Replicates(0, 1), "iterative", 2)
+
+
+@dataclass(frozen=True)
+class Some(Job):
+    """Some of a job's networks, as if they were all that it trains."""
+
+    members: list[Member] = field(default_factory=list)
+
+
+def settings(recipe: Training, *arms: ArmSettings, network: str = "lenet-30-10") -> Settings:
+    """A run of one experiment, `small`."""
+    experiment = Experiment(
+        dataset="mnist",
+        network=network,
+        training=recipe,
+        levels=4,
+        replicates=2,
+        replicates_per_job=2,
+        arms=list(arms),
+    )
+    return Settings(run="small", run_experiments=["small"], experiments={"small": experiment})
+
+
 def run_members(
-    dataset, folder, members: list[Member], threads: int, engine: str = "sparse", **changes: object
+    dataset, run: Path, members: list[Member], threads: int, engine: str = "sparse", **changes: object
 ) -> dict[str, bytes]:
-    """Train the given members of one arm in one job; weights and history of each, as bytes."""
+    """Train the given members of one arm in one job; weights, snapshot and history of each, as bytes."""
+    folder, data = run / PLACE.folder, run.parent / "data"
     folder.mkdir(parents=True)
+    if not data.exists():
+        data.symlink_to(dataset.parent)
     network = build("lenet-30-10", (28, 28), 10)
     starts, masks = [], []
     for member in members:
@@ -275,21 +313,17 @@ def run_members(
     write_arrays(folder / "start.safetensors", stack(starts))
     schedule = {"iterations": 40, "validation_images": 50, "validation_every": 10, "test_every": 20}
     recipe = Training(engine=engine, batch_size=30, **schedule, **changes)
-    key = ExperimentKey(experiment="small", seed=0, dataset="mnist")
-    files = JobFiles(
-        dataset,
-        *(folder / name for name in ("start.safetensors", "mask.safetensors", "trained.safetensors")),
-        *(folder / name for name in ("history.csv", "summary.json", "checkpoints")),
-    )
-    run_job(Job(key, "lenet-30-10", recipe, "iterative", 2, members), files, threads, 60)
-    trained = read_arrays(folder / "trained.safetensors")
+    job = Some(settings(recipe, ArmSettings(arm="iterative", snapshots=[20])), PLACE, members)
+    run_job(job, run, threads, 60)
+    trained, snapshots = (read_arrays(folder / f"{name}.safetensors") for name in ("trained", "snapshots"))
+    assert list(snapshots) == [f"20:{name}" for name in trained]
     lines = (folder / "history.csv").read_text().splitlines()[1:]
     outcome = {}
     for index, member in enumerate(members):
         own = [line for line in lines if line.startswith(f"{member.replicate},{member.draw},")]
         assert len(own) == 5 or changes
         outcome[str(member)] = (
-            b"".join(values[index].tobytes() for values in trained.values()) + "\n".join(own).encode()
+            b"".join(values[index].tobytes() for values in (trained | snapshots).values()) + "\n".join(own).encode()
         )
     return outcome
 
@@ -309,30 +343,34 @@ def test_results_do_not_depend_on_threads_or_companions(dataset, tmp_path, engin
 @pytest.mark.parametrize(("engine", "package"), [("torch", "torch"), ("sparse", "numba"), ("auto", "numba")])
 def test_summary_says_what_led_to_the_result(dataset, tmp_path, engine, package):
     run_members(dataset, tmp_path / "job", [Member(0, 0)], 1, engine)
-    summary = json.loads((tmp_path / "job/summary.json").read_text())
+    folder = tmp_path / "job" / PLACE.folder
+    summary = json.loads((folder / "summary.json").read_text())
     assert summary["engine"] == ("torch" if engine == "torch" else "sparse")
     assert summary["training"]["iterations"] == 40
     assert summary["versions"][package] == version(package)
-    mask = read_arrays(tmp_path / "job/mask.safetensors")
+    mask = read_arrays(folder / "mask.safetensors")
     assert summary["members"][0]["weights"] == sum(int(layer.sum()) for layer in mask.values())
-    history = list(csv.DictReader((tmp_path / "job/history.csv").open()))
+    history = list(csv.DictReader((folder / "history.csv").open()))
     best = min(history, key=lambda row: float(row["validation_loss"]))
     assert summary["members"][0]["early_stop_iteration"] == int(best["iteration"])
     assert summary["members"][0]["validation_loss_at_early_stop"] == float(best["validation_loss"])
 
 
 def test_arms_share_batches_at_a_level_and_levels_do_not():
+    drawn = [ArmSettings(arm=name, draws=3) for name in ("iterative-reinit", "iterative-twin")]
+    run = settings(Training(), ArmSettings(arm="iterative"), *drawn, network="lenet-300-100")
+
     def batches(arm: str, level: int, member: Member) -> bytes:
-        job = Job(
-            ExperimentKey(experiment="x", seed=0, dataset="mnist"), "lenet-300-100", Training(), arm, level, [member]
-        )
-        return data_of(job, member, 55_000).batches(0, 3).tobytes()
+        job = Job(run, Place("small", Replicates(0, 1), arm, level))
+        return data_of_member(job, member, 55_000).batches(0, 3).tobytes()
 
     ticket_batches = batches("iterative", 3, Member(0, 0))
     assert batches("iterative-reinit", 3, Member(0, 2)) == ticket_batches
     assert batches("random", 3, Member(0, 0)) == ticket_batches
     assert batches("iterative", 4, Member(0, 0)) != ticket_batches
     assert batches("iterative", 3, Member(1, 0)) != ticket_batches
+    twins = [batches("iterative-twin", 3, Member(0, draw)) for draw in range(2)]
+    assert len({*twins, ticket_batches}) == 3, "an arm with batches of its own has others for each draw"
 
 
 def test_an_error_in_one_member_ends_the_job(dataset, tmp_path, monkeypatch):
@@ -342,7 +380,7 @@ def test_an_error_in_one_member_ends_the_job(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(sparse_engine.Engine, "advance", broken)
     with pytest.raises(RuntimeError, match="out of order"):
         run_members(dataset, tmp_path / "job", [Member(0, 0), Member(1, 0)], threads=2)
-    assert not (tmp_path / "job/trained.safetensors").exists()
+    assert not (tmp_path / "job" / PLACE.folder / "trained.safetensors").exists()
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=NAMES)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from lottery.arrays import read_arrays, write_arrays
-from lottery.cli import main
+from lottery.commands.main import main
 from lottery.evidence.verification import verify
 
 STACK = "lenet-mnist/r0-1"
@@ -138,6 +138,10 @@ DAMAGES = {
     "a history": ("iterative/level1/history.csv", forged(text("\n0,0,20,", "\n0,0,40,"))),
     "an image": ("../../../data/mnist.safetensors", array_change("test_images", (5, 14, 14), lambda value: value + 1)),
     "a missing file": ("iterative/level3/trained.safetensors", Path.unlink),
+    "a snapshot that was not asked for": (
+        "dense/level0/snapshots.safetensors",
+        lambda path: write_arrays(path, {"20:fc1.weight": np.zeros((2, 300, 784), np.float32)}),
+    ),
     "half a file": ("one-shot/level3/start.safetensors", lambda path: path.write_bytes(path.read_bytes()[:1000])),
 }
 

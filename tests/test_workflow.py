@@ -38,13 +38,15 @@ def test_files_of_the_contract(smoke):
     for name, folder in found.items():
         files = {path.name for path in folder.iterdir()}
         masked = {"mask.safetensors"} if name not in ("dense/level0", "small-dense/level3") else set()
-        assert files == {"start.safetensors", "trained.safetensors", "history.csv", "summary.json"} | masked
+        trained = {f"{name}.safetensors" for name in ("start", "trained", "snapshots")}
+        assert files == {*trained, "history.csv", "summary.json"} | masked
     run = smoke.folder / "results/smoke"
     pictures = {f"{name}.{suffix}" for name in FIGURES for suffix in ("pdf", "svg", "png")}
     assert {path.name for path in (run / "figures").iterdir()} == pictures
     tables = {"levels.csv", "curves.csv", "settings.json", "claims.csv", "claims.md", "claims.html"}
     tables |= {"layers.csv", "distributions.csv"}
     assert {path.name for path in (run / "tables").iterdir()} == tables
+    assert {path.name for path in run.iterdir() if path.is_file()} == {"settings.json"}
 
 
 FIGURES = [f"figure{name}" for name in ("1", "3", "4a", "4b", "4c", 11, 12, 14, 15, 19, 20, 21, 23, "-size")]
@@ -187,7 +189,7 @@ def test_progress_tells_what_is_done_and_how_long_the_rest_takes(smoke):
         r"Progress: 1 of 8 training jobs done, about [\d.]+ (s|min) left, [\d.]+ (s|min) since the start", said
     )
     assert "Progress: all 8 training jobs done" in said
-    log = (smoke.folder / "results/smoke/logs/train_dense/lenet-mnist.r0-1.log").read_text()
+    log = (smoke.folder / "results/smoke/logs/train/lenet-mnist.r0-1.dense.level0.log").read_text()
     assert "100% done" in log
 
 
