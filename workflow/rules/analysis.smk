@@ -39,7 +39,7 @@ rule describe_tickets:
     input:
         weights=[f"<results>/{file}" for file in runs.described_files(SETTINGS)],
         code=modules(
-            "arrays.py", "recipe.py", *(f"analysis/{name}.py" for name in ("measures", "tables", "ticket_weights"))
+            "arrays.py", "recipe.py", *(f"analysis/{name}.py" for name in ("experiment", "tables", "ticket_weights"))
         ),
     output:
         layers="<results>/tables/layers.csv",

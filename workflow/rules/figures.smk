@@ -7,7 +7,7 @@ rule plot:
         details=details,
         code=modules(
             *("arrays.py", "recipe.py", "figures"),
-            *(f"analysis/{name}.py" for name in ("appendix_g", "measures", "statistics", "tables")),
+            *(f"analysis/{name}.py" for name in ("appendix_g", "experiment", "measures", "statistics", "tables")),
         ),
     output:
         pdf="<results>/figures/{figure}.pdf",

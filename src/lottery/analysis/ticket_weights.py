@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lottery.analysis.measures import nearest_size
+from lottery.analysis.experiment import nearest_size
 from lottery.analysis.tables import DISTRIBUTIONS, LAYERS
 from lottery.networks import Network
 from lottery.runs import DENSE, DESCRIBED_ARM, StackTraining, described, levels_of, network_of, stacks

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lottery.analysis.measures import nearest_size
+from lottery.analysis.experiment import nearest_size
 from lottery.analysis.tables import NETWORK
 from lottery.figures.style import WIDTH, caption, percent_axis, thousands_along, with_dense, write_below
 from lottery.runs import DENSE

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from lottery.analysis.experiment import TWINS
 from lottery.figures.style import (
     LINEAR_TICKS,
     PAPER_TICKS,
@@ -63,7 +64,7 @@ def measures_by_size(
     where lines leave it downwards.
     """
     ticks = ticks or (PAPER_TICKS if log else LINEAR_TICKS)
-    levels = with_dense(one_shot_of(levels, linear=not log), *arms)
+    levels = with_dense(with_steps_of_one_kind(levels, linear=not log), *arms)
     levels = levels.assign(percent=100 * levels["weights_remaining"])
     experiments = levels["experiment"].unique()
     figure, panels = plt.subplots(
@@ -90,13 +91,14 @@ def measures_by_size(
     return figure
 
 
-def one_shot_of(levels: pd.DataFrame, *, linear: bool) -> pd.DataFrame:
-    """One-shot arms with steps of one kind only, under the names of the others; of the other kind where it was not run.
+def with_steps_of_one_kind(levels: pd.DataFrame, *, linear: bool) -> pd.DataFrame:
+    """Arms that have a twin of linear steps with steps of one kind only, all under the names of the others.
 
-    At one size the two kinds leave different numbers of weights in the output layer: no line goes through both.
+    Of the other kind where an experiment has none of this. At one size the two kinds leave different numbers of weights
+    in the output layer: no line goes through both.
     """
-    one_shot, is_linear = (levels["arm"].str.startswith(name) for name in ("one-shot", "one-shot-linear"))
-    other = one_shot & (is_linear != linear)
-    with_own = levels["experiment"].isin(levels.loc[one_shot & ~other, "experiment"])
-    kept = levels[~(other & with_own)]
-    return kept.assign(arm=kept["arm"].str.replace("one-shot-linear", "one-shot"))
+    is_linear = levels["arm"].isin(TWINS)
+    either = is_linear | levels["arm"].isin(TWINS.values())
+    other = either & (is_linear != linear)
+    with_own = levels["experiment"].isin(levels.loc[either & ~other, "experiment"])
+    return levels[~(other & with_own)].replace({"arm": TWINS})
