@@ -147,8 +147,8 @@ class TrainedExperiment:
             raise NotRun(f"{arm} was trained to {100 * common[-1]:.3g}% only, not to {100 * low:g}%")
         return common
 
-    def ticket_layers(self, size: float) -> pd.DataFrame:
-        """The rows of layers.csv of the ticket of this size.
+    def ticket_layer(self, layer: int, size: float) -> pd.DataFrame:
+        """The rows of layers.csv of a layer of the ticket of this size, by replicate.
 
         Raises NotRun when the run has no such ticket, or no such table.
         """
@@ -157,4 +157,5 @@ class TrainedExperiment:
         near = nearest_size(self.layers["weights_remaining"], size)
         if near is None:
             raise NotRun(f"{DESCRIBED_ARM} was not trained at {100 * size:.3g}%")
-        return self.layers[self.layers["weights_remaining"] == near]
+        chosen = (self.layers["weights_remaining"] == near) & (self.layers["layer"] == layer)
+        return self.layers[chosen].set_index("replicate")

@@ -34,7 +34,7 @@ class Finding:
 
 
 class Measure(Protocol):
-    """One number for each replicate, in a unit; size: the one that it is of, if it is of one alone."""
+    """One number for each replicate, in a unit, of some places; size: the one that it is of, if it is of one alone."""
 
     @property
     def unit(self) -> str: ...
@@ -42,13 +42,9 @@ class Measure(Protocol):
     @property
     def size(self) -> float | None: ...
 
-    def places(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> list[Place]:
-        """The networks that it is taken from."""
-        ...
+    def places(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> list[Place]: ...
 
-    def found(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> Finding:
-        """Its value, in a run that has a second experiment or none."""
-        ...
+    def found(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> Finding: ...
 
 
 @dataclass(frozen=True)
@@ -59,19 +55,12 @@ class Between:
     low: float
     unit: Literal["weights remaining", "weights"] = "weights remaining"
 
-    def trained(self, ours: TrainedExperiment, arm: str, versus: str) -> list[float]:
-        whole = 1 if self.unit == "weights remaining" else int(ours.at(DENSE, 1).rows["weights"].iloc[0])
-        return ours.sizes_between(self.high / whole, self.low / whole, arm, versus)
-
 
 @dataclass(frozen=True)
 class DownTo:
     """Every size of at least `low`: what is least of all of them counts."""
 
     low: float
-
-    def trained(self, ours: TrainedExperiment, arm: str, _: str) -> list[float]:
-        return ours.sizes_between(1, self.low, arm, DENSE, whole=True)
 
 
 Sizes: TypeAlias = float | Between | DownTo
@@ -90,7 +79,14 @@ class OfSizes:
 
     def trained(self, ours: TrainedExperiment, versus: str = DENSE) -> list[float]:
         """The sizes that were trained; a single one as it was asked for."""
-        return self.sizes.trained(ours, self.arm, versus) if isinstance(self.sizes, Between | DownTo) else [self.sizes]
+        match self.sizes:
+            case Between(high, low, unit):
+                whole = 1 if unit == "weights remaining" else int(ours.at(DENSE, 1).rows["weights"].iloc[0])
+                return ours.sizes_between(high / whole, low / whole, self.arm, versus)
+            case DownTo(low):
+                return ours.sizes_between(1, low, self.arm, DENSE, whole=True)
+            case size:
+                return [size]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,28 +237,15 @@ class GainByWeights:
 
 
 @dataclass(frozen=True)
-class OfLayer:
-    """A column of layers.csv, of a layer of the ticket of a size; layers count from 1."""
+class LayerShare:
+    """A column of layers.csv, of a layer of the ticket of a size, in percent of its weights; layers count from 1.
+
+    minus: another column, which it exceeds by so many points.
+    """
 
     column: str
     layer: int
     size: float
-
-    def of(self, experiment: TrainedExperiment, column: str = "", layer: int = 0) -> pd.Series:
-        rows = experiment.ticket_layers(self.size)
-        return rows[rows["layer"] == (layer or self.layer)].set_index("replicate")[column or self.column]
-
-    def taken_from(self, *experiments: TrainedExperiment) -> list[Place]:
-        """The tickets, and the dense networks in whose training their weights move."""
-        sizes = [each.ticket_layers(self.size)["weights_remaining"].iloc[0] for each in experiments]
-        places = zip(experiments, sizes, strict=True)
-        return [place for each, size in places for place in (each.at(DESCRIBED_ARM, size), each.at(DENSE, 1))]
-
-
-@dataclass(frozen=True)
-class LayerShare(OfLayer):
-    """Percent of the weights; less another column, in points."""
-
     minus: str = ""
 
     @property
@@ -270,31 +253,42 @@ class LayerShare(OfLayer):
         return "points" if self.minus else "% of weights"
 
     def places(self, ours: TrainedExperiment, _: TrainedExperiment | None = None) -> list[Place]:
-        return self.taken_from(ours)
+        return described(ours, self.size)
 
     def found(self, ours: TrainedExperiment, _: TrainedExperiment | None = None) -> Finding:
-        share = self.of(ours)
-        return Finding(100 * (share - self.of(ours, self.minus) if self.minus else share))
+        rows = ours.ticket_layer(self.layer, self.size)
+        return Finding(100 * (rows[self.column] - rows[self.minus] if self.minus else rows[self.column]))
 
 
 @dataclass(frozen=True)
-class LayerRatio(OfLayer):
-    """A column that is a ratio, or one over another column of another layer, or over itself elsewhere."""
+class LayerRatio:
+    """A column that is a ratio itself, or one over another column of another layer, or over itself elsewhere."""
 
+    column: str
+    layer: int
+    size: float
     over: tuple[str, int] | None = None
     elsewhere: bool = False
     unit = "ratio"
 
     def places(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> list[Place]:
-        return self.taken_from(ours, *([second(other)] if self.elsewhere else []))
+        return described(ours, self.size) + (described(second(other), self.size) if self.elsewhere else [])
 
     def found(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> Finding:
-        values = self.of(ours)
-        if self.over:
-            return Finding(values / self.of(ours, *self.over))
+        values = ours.ticket_layer(self.layer, self.size)[self.column]
         if self.elsewhere:
-            return Finding((values / self.of(second(other))).dropna(), compared_with(other))
+            theirs = second(other).ticket_layer(self.layer, self.size)[self.column]
+            return Finding((values / theirs).dropna(), compared_with(other))
+        if self.over:
+            column, layer = self.over
+            return Finding(values / ours.ticket_layer(layer, self.size)[column])
         return Finding(values)
+
+
+def described(experiment: TrainedExperiment, size: float) -> list[Place]:
+    """The tickets that layers.csv tells of, and the dense networks in whose training their weights move."""
+    told = experiment.ticket_layer(1, size)["weights_remaining"].iloc[0]
+    return [experiment.at(DESCRIBED_ARM, told), experiment.at(DENSE, 1)]
 
 
 def check_reached(places: Iterable[Place], enough: Callable[[Iterable[bool]], bool]) -> None:

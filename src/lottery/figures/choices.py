@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from lottery.analysis.experiment import AT_EARLY_STOP, NotRun, TrainedExperiment
 from lottery.analysis.measures import Accuracy, Gain, Measure, Stop, StopRatio
 from lottery.analysis.statistics import Estimate, mean_estimate, ratio_estimate
+from lottery.figures.kinds import Effects
 from lottery.figures.recipes import networks_of
 from lottery.figures.style import WIDTH, caption, with_dense, write_below
 from lottery.runs import DENSE
@@ -50,7 +51,7 @@ PANELS = [
 ]
 
 
-def choices(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+def choices(_: Effects, levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """A row of panels for each network and dataset; in each panel a line for each experiment, in the run's order."""
     levels = with_dense(levels, "iterative", REINIT)
     networks = list(networks_of(levels))
