@@ -10,12 +10,12 @@ from conftest import experiment
 from lottery.analysis.claims import CLAIMS, COLUMNS, judge
 from lottery.analysis.claims_lenet import ADAM, LENET
 from lottery.analysis.claims_text import as_html, as_markdown
-from lottery.analysis.measures import Comparison, NotRun
+from lottery.analysis.experiment import NotRun, TrainedExperiment
 from lottery.analysis.tables import LEVELS
 from lottery.networks import build
 from lottery.pruning.allocation import ladder, remaining
-from lottery.settings.columns import recipe_columns
 from lottery.settings import Experiment, Pruning
+from lottery.settings.columns import recipe_columns
 
 NETWORK = build("lenet-300-100", (28, 28), 10)
 
@@ -185,12 +185,12 @@ def test_small_dense_counts_as_of_its_tickets_size():
     levels = made_up_levels(tickets_win=True)
     small = levels["arm"] == "small-dense"
     levels.loc[small, "weights_remaining"] *= 1.09
-    assert Comparison(levels).sizes("small-dense") == Comparison(levels).sizes("iterative")
+    assert TrainedExperiment(levels).sizes("small-dense") == TrainedExperiment(levels).sizes("iterative")
 
 
 def test_missing_size_is_not_run():
     with pytest.raises(NotRun, match="iterative was not trained at 9.7%"):
-        Comparison(made_up_levels(tickets_win=True)).values("iterative", 9.7, "weights")
+        TrainedExperiment(made_up_levels(tickets_win=True)).at("iterative", 0.097)
 
 
 def test_pages_for_reading():

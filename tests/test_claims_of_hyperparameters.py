@@ -8,12 +8,13 @@ import pytest
 from conftest import experiment
 
 from lottery.analysis.claims import judge
-from lottery.analysis.measures import Comparison, NotRun
+from lottery.analysis.experiment import NotRun, TrainedExperiment
+from lottery.analysis.measures import GainByWeights
 from lottery.analysis.tables import LEVELS
 from lottery.networks import build
 from lottery.pruning.allocation import ladder, remaining
-from lottery.settings.columns import recipe_columns
 from lottery.settings import Experiment
+from lottery.settings.columns import recipe_columns
 
 LENET = "lenet-300-100"
 
@@ -168,12 +169,11 @@ def test_without_the_second_experiment_nothing_is_compared():
 def test_tickets_are_compared_at_as_many_weights():
     """Accuracy falls with the logarithm of the size here, so a line between two sizes has the exact value."""
     narrow, wide = (
-        Comparison(made_up(network, network, back_at=200_000, points=points).assign(early_stop_iteration=1000))
+        TrainedExperiment(made_up(network, network, back_at=200_000, points=points).assign(early_stop_iteration=1000))
         for network, points in (("lenet-100-34", 0.0), ("lenet-900-300", 0.25))
     )
-    wide.other = narrow
-    gain = wide.ticket_gain_over_other(200_000, 3_000)
-    assert gain.to_numpy() == pytest.approx(0.25, abs=0.01)
-    assert wide.remarks == ["compared with lenet-100-34"]
+    gain = GainByWeights("iterative", 200_000, 3_000).found(wide, narrow)
+    assert gain.numbers.to_numpy() == pytest.approx(0.25, abs=0.01)
+    assert gain.remarks == ("compared with lenet-100-34",)
     with pytest.raises(NotRun, match="fewer than two sizes of tickets in common"):
-        wide.ticket_gain_over_other(200_000, 150_000)
+        GainByWeights("iterative", 200_000, 150_000).found(wide, narrow)

@@ -9,12 +9,14 @@ import pytest
 from conftest import experiment
 
 from lottery.analysis.claims import CLAIMS, judge
-from lottery.analysis.measures import AT_EARLY_STOP, FINAL, Comparison, NotRun
+from lottery.analysis.experiment import AT_EARLY_STOP, FINAL, NotRun, TrainedExperiment
+from lottery.analysis.measures import Gain
 from lottery.analysis.tables import LEVELS
+from lottery.arms.places import DENSE
 from lottery.networks import build
 from lottery.pruning.allocation import ladder, remaining
-from lottery.settings.columns import recipe_columns
 from lottery.settings import Experiment, Pruning
+from lottery.settings.columns import recipe_columns
 
 CONV = {"conv-2": (22, 0.1), "conv-4": (26, 0.1), "conv-6": (26, 0.15)}
 """Levels, and the share that a pruning removes of a convolution."""
@@ -130,7 +132,7 @@ def test_sizes_are_those_nearest_to_the_papers():
     exact = 100 * levels["weights_remaining"]
     for percent, level in ((15.1, 10), (26.4, 7)):
         levels.loc[(levels["level"] == level) & (levels["arm"] == "iterative"), [AT_EARLY_STOP]] = percent
-        assert (Comparison(levels).values("iterative", percent, AT_EARLY_STOP) == percent).all()
+        assert (TrainedExperiment(levels).at("iterative", percent / 100).values(AT_EARLY_STOP) == percent).all()
         assert 0.1 < exact[levels["level"] == level].iloc[0] - percent < 0.3
 
 
@@ -300,14 +302,13 @@ def test_accuracy_at_the_end_is_what_counts_for_deep_networks():
 
 
 def test_a_comparison_of_two_needs_both_early_stops():
-    plain = Comparison(conv("conv-2", tickets_win=True))
+    gain, plain = Gain(DENSE, 1, elsewhere=True), TrainedExperiment(conv("conv-2", tickets_win=True))
     with pytest.raises(ValueError, match="must name the second"):
-        plain.dense_gain_over_other()
+        gain.found(plain)
     late = conv("conv-2", tickets_win=True, name="dropout", dropout=0.5)
     late.loc[late["arm"] == "dense", "early_stop_iteration"] = 20_000
-    plain.other = Comparison(late)
     with pytest.raises(NotRun, match="still falls at the end"):
-        plain.dense_gain_over_other()
+        gain.found(plain, TrainedExperiment(late))
 
 
 def test_a_claim_has_one_row_for_each_of_its_subjects():

@@ -1,5 +1,7 @@
 """Figures: drawn from made-up tables, with the paper's axes, in three formats, the same bytes each time."""
 
+from functools import partial
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -8,16 +10,13 @@ from test_claims import made_up_levels
 from test_claims_of_networks import conv
 
 from lottery.analysis.ticket_weights import Dense, distribution_rows
+from lottery.arms.rows import ARMS
 from lottery.errors import LotteryError
-from lottery.figures import alternatives
-from lottery.figures.along_training import figure3
 from lottery.figures.catalog import CATALOG
-from lottery.figures.drawing import draw
-from lottery.figures.figure1 import figure1
-from lottery.figures.figure4 import figure4a, figure4b, figure4c
-from lottery.figures.figure5 import figure5
-from lottery.figures.figure6 import figure6
-from lottery.figures.style import LOOKS, use_style, write_below
+from lottery.figures.drawing import DRAWN_BY, draw, drawn
+from lottery.figures.kinds import BySize, OfArms
+from lottery.figures.looks import LOOKS
+from lottery.figures.style import use_style, write_below
 from lottery.networks import build
 
 
@@ -39,6 +38,12 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     return levels, curves.assign(test_accuracy=accuracy, validation_loss=0.1, validation_accuracy=0.97, train_loss=0.1)
 
 
+figure1, figure3, figure4a, figure4b, figure4c, figure5, figure6 = (
+    partial(drawn, f"figure{name}") for name in ("1", "3", "4a", "4b", "4c", "5", "6")
+)
+
+OF_ARMS = {name: figure.picture for name, figure in CATALOG.items() if isinstance(figure.picture, OfArms)}
+
 NETWORKS = {"lenet": "lenet-300-100", "conv": "conv-2", "vgg": "vgg-19", "resnet": "resnet-20"}
 
 
@@ -59,10 +64,11 @@ SAME = {
 
 
 def with_alternatives(levels: pd.DataFrame) -> pd.DataFrame:
-    """The same with the arms of Appendices B and F."""
-    others = ["continued", "own-values", "initial-magnitude", *(f"noise-{size}" for size in ("0.5", "1", "2", "3"))]
+    """The same with all other arms that figures draw, one that none does, and a further column of text."""
+    others = sorted({arm for picture in OF_ARMS.values() for arm in picture.arms} - set(levels["arm"]))
     reinit = levels[levels["arm"] == "iterative-reinit"]
-    return pd.concat([levels, *(reinit.assign(arm=arm) for arm in others)], ignore_index=True)
+    both = pd.concat([levels, *(reinit.assign(arm=arm) for arm in [*others, "undrawn"])], ignore_index=True)
+    return both.assign(remark="text")
 
 
 def made_up_distributions(levels: pd.DataFrame) -> pd.DataFrame:
@@ -233,13 +239,28 @@ def test_arms_are_told_apart_without_colour():
     assert len(set(looks)) == len(looks)
 
 
-@pytest.mark.parametrize("name", ["figure9", "figure17", "figure18", "figure25"])
+@pytest.mark.parametrize("name", OF_ARMS)
 def test_arms_drawn_together_differ_in_colour_and_in_marker(name, tables):
     use_style()
     levels = with_alternatives(tables[0])
-    lines = getattr(alternatives, name)(levels, tables[1]).axes[0].containers
+    lines = drawn(name, levels, tables[1]).axes[0].containers
     colors, markers = ({getattr(line[0], f"get_{what}")() for line in lines} for what in ("color", "marker"))
-    assert len(lines) == len(colors) == len(markers) == {"figure9": 2, "figure25": 6}.get(name, 3)
+    assert len(lines) == len(colors) == len(markers) == len(OF_ARMS[name].arms)
+
+
+def test_an_arm_without_a_look_is_told_when_the_catalog_is_read():
+    with pytest.raises(LotteryError, match="the arm continued-chain is drawn without a look; add a row to LOOKS"):
+        BySize(("iterative", "continued-chain"), ("test_accuracy_final",))
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_arms_of_a_figure_are_arms_of_runs(name):
+    drawn_arms = OF_ARMS[name].arms if name in OF_ARMS else ()
+    assert {*drawn_arms, *frozenset().union(*CATALOG[name].needs)} <= set(ARMS)
+
+
+def test_every_kind_of_picture_is_drawn():
+    assert set(DRAWN_BY) == {type(figure.picture) for figure in CATALOG.values()}
 
 
 def test_figure_5_is_of_convolutional_networks(tables, tmp_path):

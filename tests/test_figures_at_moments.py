@@ -1,15 +1,18 @@
 """Figures 7 and 8: test accuracy at three moments of training, a line for each recipe."""
 
+from functools import partial
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from test_claims_of_networks import deep
 
-from lottery.figures.figure7 import figure7
-from lottery.figures.figure8 import figure8
+from lottery.figures.drawing import drawn
 from lottery.figures.moments import at_moment
 from lottery.figures.style import use_style
+
+figure7, figure8 = (partial(drawn, name) for name in ("figure7", "figure8"))
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from conftest import REPOSITORY
 
 from lottery.analysis.claims import judge
 from lottery.analysis.claims_text import as_markdown
-from lottery.analysis.measures import AT_EARLY_STOP, Comparison
+from lottery.analysis.experiment import AT_EARLY_STOP, TrainedExperiment
 from lottery.analysis.statistics import mean_estimate
 from lottery.analysis.tables import CURVES, LEVELS, read_judged, read_table
 from lottery.figures.catalog import figures_of_run
@@ -100,9 +100,9 @@ def estimates() -> list[Numbers]:
     claims = pd.concat([pd.read_csv(run / "claims.csv") for run in RUNS]).dropna(subset="ci_low")
     found = list(claims[["ours", "ci_low", "ci_high"]].itertuples(index=False, name=None))
     levels = read_table(REPOSITORY / "docs/results/recipes/levels.csv", LEVELS)
-    recipes = {name: Comparison(table) for name, table in levels.groupby("experiment")}
-    tickets = {name: 100 * recipe.values("iterative", SIZE, AT_EARLY_STOP) for name, recipe in recipes.items()}
-    compared = [panel.estimate(panel.measure(recipe)) for recipe in recipes.values() for panel in PANELS]
+    recipes = {name: TrainedExperiment(table) for name, table in levels.groupby("experiment")}
+    tickets = {name: 100 * recipe.at("iterative", SIZE).values(AT_EARLY_STOP) for name, recipe in recipes.items()}
+    compared = [panel.estimate(panel.measure.found(recipe).numbers) for recipe in recipes.values() for panel in PANELS]
     compared += [mean_estimate(tickets["paper"] - each) for each in tickets.values()]
     return found + [(each.mean, each.low, each.high) for each in compared]
 

@@ -128,7 +128,7 @@ def test_claims_are_judged_from_the_layers(arrays):
     assert judged.loc["F1a", "verdict"] == "not replicated"
     for name in ("F1b", "F1c", "F5a", "F5b", "F5c"):  # no weight near 0 is in the ticket
         assert judged.loc[name, ["verdict", "n"]].tolist() == ["replicated", 4], name
-        assert judged.loc[name, "weights_remaining"] == TICKET / 100
+        assert judged.loc[name, "weights_remaining"] == TICKET
     without = judge(made_up_levels(tickets_win=True)).set_index("id")
     about_weights = [claim.id for claim in WEIGHTS if claim.subject is ADAM]
     assert set(without.loc[about_weights, "verdict"]) == {"not run"}

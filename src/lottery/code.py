@@ -19,6 +19,7 @@ TOLD = (
     "extensions.py",
     "datasets/catalog.py",
     "figures/catalog.py",
+    "figures/looks.py",
     "networks/catalog.py",
     "pruning/allocation.py",
     "pruning/criteria.py",

@@ -1,4 +1,4 @@
-"""A user's own networks, datasets, arms and criteria: Python files named by the settings, which add to the tables.
+"""A user's own networks, datasets, arms, criteria and figures: Python files named by the settings, which add to tables.
 
 A file is run as the user's own code, as a Snakefile is, and is never looked for anywhere but where it is named.
 """
@@ -27,6 +27,8 @@ from lottery.datasets.catalog import SOURCES
 from lottery.datasets.images import PARSERS, Parser
 from lottery.datasets.sources import Source, check_source
 from lottery.errors import LotteryError, suggest
+from lottery.figures.catalog import CATALOG, Figure
+from lottery.figures.looks import LOOKS, Look
 from lottery.networks import NETWORKS, Network, check_network, known_name
 from lottery.pruning.criteria import CRITERIA, Criterion
 from lottery.settings import NAME
@@ -100,10 +102,11 @@ def add_dataset(data: Source, parse: Parser | None = None) -> None:
     SOURCES[data.name] = data
 
 
-def add_arm(row: Arm) -> None:
+def add_arm(row: Arm, look: Look | None = None) -> None:
     """Let experiments name an arm.
 
-    Raises LotteryError when the name is taken, or the arm names another that is not there or has no masks.
+    look: how a figure draws it, if one does. Raises LotteryError when the name is taken, or the arm names another that
+    is not there or has no masks.
     """
     check_name("arm", row.name)
     if row.name in ARMS:
@@ -115,6 +118,8 @@ def add_arm(row: Arm) -> None:
     if isinstance(row.mask, Pruned) and row.mask.scores not in CRITERIA:
         raise LotteryError(f"arm {row.name}: unknown criterion {row.mask.scores!r}{suggest(row.mask.scores, CRITERIA)}")
     ARMS[row.name] = row
+    if look:
+        LOOKS[row.name] = look
 
 
 def add_criterion(name: str, score: Score, *, compares: bool = False) -> None:
@@ -137,6 +142,17 @@ def add_criterion(name: str, score: Score, *, compares: bool = False) -> None:
         return found
 
     CRITERIA[name] = Criterion(scores, compares)
+
+
+def add_figure(row: Figure) -> None:
+    """Let runs draw a figure: a row as those of the catalog, with a picture of one of the kinds there are.
+
+    Raises LotteryError when the name is taken.
+    """
+    check_name("figure", row.name)
+    if row.name in CATALOG:
+        raise LotteryError(f"there is a figure {row.name!r} already")
+    CATALOG[row.name] = row
 
 
 def check_name(kind: str, name: str) -> None:
@@ -183,7 +199,7 @@ def loaded(path: Path) -> Extension:
 
 def table_names() -> frozenset[str]:
     """All names of the tables that a file can add to."""
-    return frozenset().union(NETWORKS, SOURCES, ARMS, CRITERIA)
+    return frozenset().union(NETWORKS, SOURCES, ARMS, CRITERIA, CATALOG)
 
 
 class AsItIsNow(SourceFileLoader):

@@ -36,13 +36,14 @@ rule collect:
         runtime=10,
     params:
         run=of_run,
+        what="",
         extensions=OWN_FILES,
         verb="collect",
         depends_on=dependence.of_results(SETTINGS),
     message:
         "Collect the results of all trainings in two tables"
     shell:
-        "python -m lottery {params.verb} {params.run:q} {params.extensions:q} > {log} 2>&1"
+        "python -m lottery {params.verb} {params.run:q} {params.what} {params.extensions:q} > {log} 2>&1"
 
 
 use rule collect as describe_tickets with:
@@ -59,6 +60,7 @@ use rule collect as describe_tickets with:
         "<benchmarks>/describe_tickets.tsv"
     params:
         run=of_run,
+        what="",
         extensions=OWN_FILES,
         verb="describe-tickets",
         depends_on=dependence.of_results(SETTINGS),
@@ -91,6 +93,7 @@ use rule collect as judge_claims with:
         "<benchmarks>/judge_claims.tsv"
     params:
         run=of_run,
+        what="",
         extensions=[],
         verb="judge-claims",
     message:

@@ -1,16 +1,17 @@
 # Figures: tables in, pictures out.
 
 
-def drawing_code(wildcards):
-    """The files whose edit repeats a figure: the module that draws it and all that this imports."""
-    return code_of("figures/drawing.py", f"figures/{CATALOG[wildcards.figure].module}.py")
+def extensions_of_figure(wildcards):
+    """The user's files that a figure depends on."""
+    return extensions.needed(SETTINGS.extensions, [wildcards.figure, *CATALOG[wildcards.figure].arms])
 
 
 use rule collect as plot with:
     input:
         levels=rules.collect.output.levels,
         details=details,
-        code=drawing_code,
+        code=code_of("figures/drawing.py"),
+        extensions=lambda wildcards: own_files(extensions_of_figure(wildcards)),
     output:
         pdf="<results>/figures/{figure}.pdf",
         svg="<results>/figures/{figure}.svg",
@@ -26,10 +27,11 @@ use rule collect as plot with:
         "<benchmarks>/plot/{figure}.tsv"
     params:
         run=of_run,
-        extensions=lambda wildcards: [wildcards.figure],
+        what=lambda wildcards: wildcards.figure,
+        extensions=lambda wildcards: [f"--extension={path}" for path in extensions_of_figure(wildcards)],
         verb="plot",
         title=lambda wildcards: CATALOG[wildcards.figure].title,
         caption=lambda wildcards: CATALOG[wildcards.figure].caption,
-        row=lambda wildcards: repr(CATALOG[wildcards.figure]),
+        depends_on=lambda wildcards: CATALOG[wildcards.figure].told,
     message:
         "Draw {wildcards.figure}"

@@ -1,11 +1,12 @@
 """What a claim is: which experiments it speaks of, what it measures, and in which range it holds."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar
 
-from lottery.analysis.measures import Comparison, Measured
+from lottery.analysis.experiment import TrainedExperiment
+from lottery.analysis.measures import Measure
 from lottery.analysis.statistics import Estimate
 
 
@@ -71,12 +72,12 @@ class Subject:
     recipe: Recipe = field(default_factory=dict)
     other_than: Recipe | None = None
 
-    def includes(self, comparison: Comparison) -> bool:
+    def includes(self, experiment: TrainedExperiment) -> bool:
         """Whether the claim speaks of this experiment."""
-        found = comparison.recipe
+        found = experiment.recipe
         return (
-            comparison.network in several(self.network)
-            and comparison.dataset in (self.dataset, *self.also)
+            experiment.network in several(self.network)
+            and experiment.dataset in (self.dataset, *self.also)
             and self.warmup in (None, found["warmup_iterations"] > 0)
             and self.dropout == (found["dropout"] > 0)
             and self.scope in (None, found["pruning_scope"])
@@ -110,21 +111,29 @@ def follows(found: Mapping[str, str | float], recipe: Recipe) -> bool:
 class Claim:
     """One claim: what the paper says and where, its number, our measure in the same unit, the verdict's rule.
 
-    versus: the second experiment, on the same dataset, of a claim that compares two; the measure finds it as `other`.
+    versus: the second experiment, on the same dataset, of a claim that compares two.
     """
 
     id: str
     text: str
     where: str
-    measure: Callable[[Comparison], Measured]
-    unit: str
+    measure: Measure
     rule: Range
     paper: float | None = None
-    weights_remaining: float | None = None
     needs_iterations: int = 0
     note: str = ""
     subject: Subject = field(kw_only=True)
     versus: Subject | None = None
+
+    @property
+    def unit(self) -> str:
+        """The unit of the paper's number and of ours."""
+        return self.measure.unit
+
+    @property
+    def weights_remaining(self) -> float | None:
+        """The size that the claim is about, if it is about one."""
+        return self.measure.size
 
 
 def joined(*remarks: str) -> str:

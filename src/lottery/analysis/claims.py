@@ -7,6 +7,8 @@ speaks of. See docs/statistics.md.
 """
 
 import math
+from collections.abc import Iterator
+from typing import TypeAlias
 
 import pandas as pd
 
@@ -17,12 +19,16 @@ from lottery.analysis.claims_deep import DEEP
 from lottery.analysis.claims_hyperparameters import HYPERPARAMETERS
 from lottery.analysis.claims_lenet import LENET
 from lottery.analysis.claims_weights import WEIGHTS
-from lottery.analysis.measures import Comparison, NotRun
+from lottery.analysis.experiment import NotRun, TrainedExperiment
 from lottery.analysis.statistics import SIGNIFICANCE, corrected, mean_estimate, ratio_estimate
+from lottery.analysis.tables import NETWORK
 
 COLUMNS = ["id", "claim", "experiment", "weights_remaining", "paper", "ours", "ci_low", "ci_high", "n", "verdict"]
 COLUMNS += ["note", "unit", "rule", "p", "p_corrected", "effect_size"]
 """p: of our estimate lying where it lies, in the range or outside. effect_size: Hedges' g, from no difference."""
+
+NETWORKS = ["id", "judged", *NETWORK, "weights_remaining"]
+"""Columns of `networks_behind`; judged: the experiment of the claim's row, `experiment` that of the network."""
 
 CLAIMS = [*LENET, *APPENDIX, *WEIGHTS, *HYPERPARAMETERS, *CONV, *DEEP]
 
@@ -32,16 +38,7 @@ def judge(levels: pd.DataFrame, layers: pd.DataFrame | None = None) -> pd.DataFr
 
     levels: the table levels.csv; layers: layers.csv, without which claims about tickets' weights are not run.
     """
-    experiments = [
-        Comparison(table, None if layers is None else layers[layers["experiment"] == name])
-        for name, table in levels.groupby("experiment", sort=False)
-    ]
-    rows = [
-        row(claim, comparison, experiments)
-        for comparison in experiments
-        for claim in CLAIMS
-        if claim.subject.includes(comparison)
-    ]
+    rows = [row(claim, ours, experiments) for claim, ours, experiments in spoken_of(levels, layers)]
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["p_corrected"] = corrected(table["p"])
     undecided = ~(table["p_corrected"] < SIGNIFICANCE) & (table["n"] > 0)
@@ -49,14 +46,47 @@ def judge(levels: pd.DataFrame, layers: pd.DataFrame | None = None) -> pd.DataFr
     return table
 
 
-def row(claim: Claim, comparison: Comparison, experiments: list[Comparison]) -> dict[str, object]:
+def networks_behind(levels: pd.DataFrame, layers: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The trained networks that each row of `judge` is found from, columns NETWORKS; none for a claim that is not run.
+
+    They are of replicates that all its sizes and arms have. A claim whose networks diverged or did not reach what it
+    speaks of names them too.
+    """
+    tables = [pd.DataFrame(columns=NETWORKS)]
+    for claim, ours, experiments in spoken_of(levels, layers):
+        try:
+            places = claim.measure.places(*compared(claim, ours, experiments))
+        except NotRun:
+            continue
+        shared = set.intersection(*(set(place.rows["replicate"]) for place in places))
+        rows = pd.concat([place.rows for place in places]).drop_duplicates(NETWORK)
+        tables.append(rows[rows["replicate"].isin(shared)].assign(id=claim.id, judged=ours.name)[NETWORKS])
+    return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+Experiments: TypeAlias = list[TrainedExperiment]
+
+
+def spoken_of(
+    levels: pd.DataFrame, layers: pd.DataFrame | None
+) -> Iterator[tuple[Claim, TrainedExperiment, Experiments]]:
+    """Each experiment of a run with each claim that speaks of it, and all of the run's experiments."""
+    experiments = [
+        TrainedExperiment(table, None if layers is None else layers[layers["experiment"] == name])
+        for name, table in levels.groupby("experiment", sort=False)
+    ]
+    for ours in experiments:
+        yield from ((claim, ours, experiments) for claim in CLAIMS if claim.subject.includes(ours))
+
+
+def row(claim: Claim, ours: TrainedExperiment, experiments: Experiments) -> dict[str, object]:
     """One line of claims.csv: a claim by one of a run's experiments, its verdict that of the estimate alone."""
-    elsewhere = f"in the paper on {claim.subject.dataset}" * (comparison.dataset != claim.subject.dataset)
+    elsewhere = f"in the paper on {claim.subject.dataset}" * (ours.dataset != claim.subject.dataset)
     note = joined(claim.note, elsewhere)
     known: dict[str, object] = {
         "id": claim.id,
         "claim": f"{claim.text} ({claim.where})",
-        "experiment": comparison.experiment,
+        "experiment": ours.name,
         "weights_remaining": claim.weights_remaining,
         "paper": claim.paper,
         "note": note,
@@ -64,34 +94,34 @@ def row(claim: Claim, comparison: Comparison, experiments: list[Comparison]) -> 
         "rule": str(claim.rule),
     }
     try:
-        if comparison.iterations < claim.needs_iterations:
-            raise NotRun(f"needs {claim.needs_iterations} iterations, this run trains {comparison.iterations}")
-        comparison.remarks.clear()
-        comparison.other = second_experiment(claim, comparison, experiments)
-        measured = claim.measure(comparison)
+        found = claim.measure.found(*compared(claim, ours, experiments))
     except NotRun as reason:
         return known | {"n": 0, "verdict": reason.verdict, "note": joined(note, str(reason))}
-    estimate = (ratio_estimate if claim.unit == "ratio" else mean_estimate)(measured)
+    estimate = (ratio_estimate if claim.unit == "ratio" else mean_estimate)(found.numbers)
     return known | {
         "ours": estimate.mean,
         "ci_low": estimate.low,
         "ci_high": estimate.high,
         "n": estimate.n,
         "verdict": "replicated" if claim.rule.holds(estimate) else "not replicated",
-        "note": joined(note, *dict.fromkeys(comparison.remarks)),
+        "note": joined(note, *dict.fromkeys(found.remarks)),
         "p": claim.rule.p(estimate),
         "effect_size": math.nan if claim.unit.startswith("%") else estimate.effect_size,
     }
 
 
-def second_experiment(claim: Claim, first: Comparison, experiments: list[Comparison]) -> Comparison | None:
-    """The experiment that a claim compares another one with, the first of a run's that fits; None for other claims.
+def compared(
+    claim: Claim, ours: TrainedExperiment, experiments: Experiments
+) -> tuple[TrainedExperiment, TrainedExperiment | None]:
+    """An experiment and the one that a claim compares it with, the first of a run's that fits; None for other claims.
 
-    Raises NotRun when the run has none.
+    Raises NotRun when the run has none, or trains for less long than the claim speaks of.
     """
+    if ours.iterations < claim.needs_iterations:
+        raise NotRun(f"needs {claim.needs_iterations} iterations, this run trains {ours.iterations}")
     if claim.versus is None:
-        return None
+        return ours, None
     for other in experiments:
-        if claim.versus.includes(other) and other.dataset == first.dataset:
-            return other
+        if claim.versus.includes(other) and other.dataset == ours.dataset:
+            return ours, other
     raise NotRun(f"this run has no experiment to compare with: {claim.versus}")

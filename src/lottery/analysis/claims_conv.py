@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lottery.analysis.claim import AS_ACCURATE, BETTER, EARLIER, LATER, Claim, Range, Subject, joined
+from lottery.analysis.experiment import TRAIN_FINAL
+from lottery.analysis.measures import Accuracy, Between, DownTo, Gain, StopRatio
+from lottery.arms.places import DENSE
 
 PAPER, ALSO = "cifar-10", ("fashion-mnist",)
 
@@ -75,8 +78,7 @@ def without_dropout(network: str, paper: Printed) -> Iterator[Claim]:
         "K3",
         "All tickets of more than 2% are more accurate than the dense network at early stop",
         "s. 3, Fig. 5",
-        lambda c: c.least_accuracy_gain("iterative", 2),
-        "points",
+        Gain("iterative", DownTo(0.02)),
         BETTER,
         note="at the size where the mean gain is least",
         subject=subject,
@@ -85,8 +87,7 @@ def without_dropout(network: str, paper: Printed) -> Iterator[Claim]:
         "K4",
         f"After {paper.iterations:,} iterations training accuracy is 100% for tickets of at least 2%",
         "s. 3, App. D",
-        lambda c: c.least_train_accuracy("iterative", 2),
-        "% accuracy",
+        Accuracy("iterative", DownTo(0.02), column=TRAIN_FINAL),
         Range(above=99.9),
         paper=100,
         needs_iterations=paper.iterations,
@@ -97,10 +98,8 @@ def without_dropout(network: str, paper: Printed) -> Iterator[Claim]:
             "K5",
             f"Reinitialised, the {holds}% ticket is still as accurate as the dense network at early stop, or more",
             "s. 3, Fig. 5",
-            lambda c: c.accuracy_gain("iterative-reinit", holds),
-            "points",
+            Gain("iterative-reinit", holds / 100),
             AS_ACCURATE,
-            weights_remaining=holds / 100,
             note="as accurate: within 0.2 points",
             subject=subject,
         )
@@ -114,20 +113,16 @@ def ticket_and_reinit(subject: Subject, size: float, sooner: str, better: str) -
         sooner,
         f"The {size}% ticket reaches its early stop sooner than when it is reinitialised",
         "s. 3, Fig. 5",
-        lambda c: c.early_stop_ratio("iterative-reinit", size, versus="iterative", versus_percent=size),
-        "ratio",
+        StopRatio("iterative-reinit", size / 100, versus="iterative"),
         LATER,
-        weights_remaining=size / 100,
         subject=subject,
     )
     yield Claim(
         better,
         f"The {size}% ticket is more accurate at early stop than when it is reinitialised",
         "s. 3, Fig. 5",
-        lambda c: c.accuracy_gain("iterative", size, versus="iterative-reinit"),
-        "points",
+        Gain("iterative", size / 100, versus="iterative-reinit"),
         BETTER,
-        weights_remaining=size / 100,
         subject=subject,
     )
 
@@ -139,11 +134,9 @@ def with_dropout(network: str, paper: Printed) -> Iterator[Claim]:
         "D1",
         "With dropout the dense network is more accurate at early stop than without",
         "s. 3, Fig. 6",
-        lambda c: c.dense_gain_over_other(),
-        "points",
+        Gain(DENSE, 1, elsewhere=True),
         BETTER,
         paper=paper.dropout_gain,
-        weights_remaining=1,
         subject=subject,
         versus=Subject(network, PAPER, ALSO),
     )
@@ -151,8 +144,7 @@ def with_dropout(network: str, paper: Printed) -> Iterator[Claim]:
         "D2",
         "With dropout tickets are more accurate than the dense network at early stop",
         "s. 3, Fig. 6",
-        lambda c: c.accuracy_gain_between("iterative", 60, 7),
-        "points",
+        Gain("iterative", Between(0.6, 0.07)),
         BETTER,
         paper=paper.dropout_ticket_gain,
         note="the paper's number is the largest of all sizes, ours the mean from 60% to 7%",
@@ -172,11 +164,9 @@ def quicker_than_dense(name: str, where: str, subject: Subject, printed: tuple[f
         name,
         f"{beginning(subject)} {size}% ticket reaches its early stop sooner than the dense network",
         where,
-        lambda c: c.early_stop_ratio("iterative", size),
-        "ratio",
+        StopRatio("iterative", size / 100),
         EARLIER,
         paper=round(1 / times, 3),
-        weights_remaining=size / 100,
         note=joined(f"the paper: {times} times as fast", note),
         subject=subject,
     )
@@ -189,11 +179,9 @@ def better_than_dense(name: str, where: str, subject: Subject, printed: tuple[fl
         name,
         f"{beginning(subject)} {size}% ticket is more accurate than the dense network at early stop",
         where,
-        lambda c: c.accuracy_gain("iterative", size),
-        "points",
+        Gain("iterative", size / 100),
         BETTER,
         paper=points,
-        weights_remaining=size / 100,
         note=note,
         subject=subject,
     )

@@ -1,19 +1,16 @@
 """The paper's claims about which weights are in a ticket, Appendix F: LeNet on MNIST, with Adam and with SGD."""
 
-from functools import partial
-
 from lottery.analysis.claim import BETTER, EARLIER, LATER, Claim, Range, Subject
 from lottery.analysis.claims_lenet import ADAM, SGD
+from lottery.analysis.measures import LayerRatio, LayerShare
 
-TICKET = 16.88
-"""Percent of weights remaining at which claims about a ticket's weights are judged: the size of Figures 19 and 20."""
+TICKET = 16.88 / 100
+"""Weights remaining at which claims about a ticket's weights are judged: the size of Figures 19 and 20."""
 
 NAMES = {1: "first hidden layer", 2: "second hidden layer", 3: "output layer"}
 
 NORMAL = 38.3
 """Percent of a normal distribution within half a standard deviation of 0."""
-
-about_ticket = partial(Claim, weights_remaining=TICKET / 100)
 
 WHERE = ("App. F.1, Fig. 15", "App. F.2, Fig. 16")
 
@@ -22,12 +19,11 @@ SPREAD = "standard deviation over units of the share of links kept"
 
 def two_modes(id_: str, subject: Subject, layer: int) -> Claim:
     """The initial values of the ticket's weights in a layer have two modes, one on each side of 0."""
-    return about_ticket(
+    return Claim(
         id_,
         f"The ticket's initial weights have two modes: {NAMES[layer]}",
         WHERE[subject is SGD],
-        lambda c: 100 * c.of_layer(layer, TICKET, "near_zero"),
-        "% of weights",
+        LayerShare("near_zero", layer, TICKET),
         Range(below=NORMAL / 2),
         note="within half a standard deviation of 0; less than half of the initialiser's",
         subject=subject,
@@ -37,12 +33,11 @@ def two_modes(id_: str, subject: Subject, layer: int) -> Claim:
 def signs(id_: str, subject: Subject, layer: int, *, positive: bool) -> Claim:
     """More of them have one sign."""
     more, fewer = ("positive", "negative") if positive else ("negative", "positive")
-    return about_ticket(
+    return Claim(
         id_,
         f"More of them are {more} than {fewer}: {NAMES[layer]}",
         WHERE[subject is SGD],
-        lambda c: 100 * c.of_layer(layer, TICKET, "positive"),
-        "% of weights",
+        LayerShare("positive", layer, TICKET),
         Range(above=50) if positive else Range(below=50),
         subject=subject,
     )
@@ -50,12 +45,11 @@ def signs(id_: str, subject: Subject, layer: int, *, positive: bool) -> Claim:
 
 def moves_further(id_: str, layer: int) -> Claim:
     """Weights of the ticket move further than others while the dense network trains."""
-    return about_ticket(
+    return Claim(
         id_,
         f"Weights of the ticket move further than others while the dense network trains: {NAMES[layer]}",
         "App. F.5, Fig. 19",
-        lambda c: c.of_layer(layer, TICKET, "movement_ratio"),
-        "ratio",
+        LayerRatio("movement_ratio", layer, TICKET),
         LATER,
         subject=ADAM,
     )
@@ -63,12 +57,11 @@ def moves_further(id_: str, layer: int) -> Claim:
 
 def moves_outwards(id_: str, layer: int) -> Claim:
     """They move away from 0 more often."""
-    return about_ticket(
+    return Claim(
         id_,
         f"Weights of the ticket move away from 0 more often than others: {NAMES[layer]}",
         "App. F.5, Fig. 20",
-        lambda c: 100 * (c.of_layer(layer, TICKET, "grew") - c.of_layer(layer, TICKET, "grew_rest")),
-        "points",
+        LayerShare("grew", layer, TICKET, minus="grew_rest"),
         BETTER,
         subject=ADAM,
     )
@@ -76,12 +69,11 @@ def moves_outwards(id_: str, layer: int) -> Claim:
 
 def milder_with_sgd(id_: str, layer: int) -> Claim:
     """Outgoing links are spread less unevenly with stochastic gradient descent; into this layer."""
-    return about_ticket(
+    return Claim(
         id_,
         f"With SGD outgoing links are spread less unevenly over units than with Adam: {NAMES[layer - 1]}",
         "App. F.6, Figs. 23 and 24",
-        lambda c: c.of_layer_over_other(layer, TICKET, "outgoing_sd"),
-        "ratio",
+        LayerRatio("outgoing_sd", layer, TICKET, elsewhere=True),
         EARLIER,
         note=SPREAD,
         subject=SGD,
@@ -90,12 +82,11 @@ def milder_with_sgd(id_: str, layer: int) -> Claim:
 
 
 WEIGHTS = [
-    about_ticket(
+    Claim(
         "F1a",
         "The ticket's initial weights keep the initialiser's shape: first hidden layer",
         WHERE[0],
-        lambda c: 100 * c.of_layer(1, TICKET, "near_zero"),
-        "% of weights",
+        LayerShare("near_zero", 1, TICKET),
         Range(above=0.8 * NORMAL, below=1.25 * NORMAL),
         note="within half a standard deviation of 0; the same as of the initialiser within a quarter",
         subject=ADAM,
@@ -112,22 +103,20 @@ WEIGHTS = [
     signs("F2f", SGD, 3, positive=True),
     *(moves_further(f"F5{letter}", layer) for layer, letter in zip(NAMES, "abc", strict=True)),
     *(moves_outwards(f"F5{letter}", layer) for layer, letter in zip(NAMES, "def", strict=True)),
-    about_ticket(
+    Claim(
         "F6a",
         "Units of the first hidden layer differ more in how many outgoing links the ticket keeps than in incoming ones",
         "App. F.6, Figs. 21 and 23",
-        lambda c: c.of_layer(2, TICKET, "outgoing_sd") / c.of_layer(1, TICKET, "incoming_sd"),
-        "ratio",
+        LayerRatio("outgoing_sd", 2, TICKET, over=("incoming_sd", 1)),
         LATER,
         note=SPREAD,
         subject=ADAM,
     ),
-    about_ticket(
+    Claim(
         "F6b",
         "So do units of the second hidden layer",
         "App. F.6, Figs. 21 and 23",
-        lambda c: c.of_layer(3, TICKET, "outgoing_sd") / c.of_layer(2, TICKET, "incoming_sd"),
-        "ratio",
+        LayerRatio("outgoing_sd", 3, TICKET, over=("incoming_sd", 2)),
         LATER,
         note=SPREAD,
         subject=ADAM,

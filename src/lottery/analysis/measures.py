@@ -1,272 +1,320 @@
-"""What claims compare: one number for each replicate, from the rows of an experiment in `levels.csv`.
+"""What claims measure: values that name arms, sizes and columns, and find one number for each replicate.
 
-Comparisons are paired by replicate. A ticket and the controls of its level see the same batches, and all arms but the
-reinitialised and the small dense ones start from the replicate's own initialisation; the dense network, at level 0, has
-batches of its own. Draws are averaged within their replicate first, so n counts replicates. Replicates of
-two experiments are paired by number: on one dataset the pair has the same validation images.
+A measure is of an experiment's networks, `elsewhere` beside those of a second one. It names the networks that it is
+taken from (`places`), and raises NotRun, or a kind of it, where the run has none, or has them without an outcome.
 """
 
 import math
-from collections.abc import Iterable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from lottery.analysis.experiment import (
+    AT_EARLY_STOP,
+    EARLY_STOP,
+    FINAL,
+    ON_VALIDATION,
+    NotReached,
+    NotRun,
+    Place,
+    TrainedExperiment,
+)
 from lottery.arms.places import DENSE
-from lottery.settings.columns import RECIPE
-
-Measured: TypeAlias = pd.Series
-"""float, indexed by replicate."""
-
-EARLY_STOP = "early_stop_iteration"
-AT_EARLY_STOP, FINAL = "test_accuracy_at_early_stop", "test_accuracy_final"
-ON_VALIDATION = "validation_accuracy_at_early_stop"
-
-TOLERANCE = 0.05
-"""How far (relative) a trained level may lie from a size that the paper prints, to count as that size: levels are 20%
-apart, and the paper prints 1.85% as 1.9%."""
-
-STEP = 1.3
-"""How many times the size that a range ends at the smallest size trained in it may be, for the range to count as
-trained: a level has at least 80% of the weights of the one before, so the next smaller one would lie beyond the end."""
+from lottery.runs.listing import DESCRIBED_ARM
 
 
-class NotRun(Exception):  # noqa: N818 - the name of a verdict
-    """The run did not train what a claim speaks of."""
+@dataclass(frozen=True)
+class Finding:
+    """numbers: float, indexed by replicate. remarks: what a note must tell beside them."""
 
-    verdict = "not run"
-
-
-class NotReached(NotRun):
-    """Trainings ended before what a claim speaks of happened."""
-
-    verdict = "inconclusive"
+    numbers: pd.Series
+    remarks: tuple[str, ...] = ()
 
 
-def nearest_size(sizes: Iterable[float], percent: float) -> float | None:
-    """The size nearest to one that the paper prints; None when none counts as that size."""
-    near = min(sizes, key=lambda size: abs(size - percent), default=None)
-    return None if near is None or abs(near - percent) > TOLERANCE * percent else near
+class Measure(Protocol):
+    """One number for each replicate, in a unit, of some places; size: the one that it is of, if it is of one alone."""
+
+    @property
+    def unit(self) -> str: ...
+
+    @property
+    def size(self) -> float | None: ...
+
+    def places(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> list[Place]: ...
+
+    def found(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> Finding: ...
 
 
-class NotFinite(NotRun):
-    """Trainings that a claim speaks of diverged; a mean over the others would flatter the arm."""
+@dataclass(frozen=True)
+class Between:
+    """All sizes from one to another, two or more; in numbers of weights where `unit` says so."""
 
-    verdict = "inconclusive"
+    high: float
+    low: float
+    unit: Literal["weights remaining", "weights"] = "weights remaining"
 
 
-class Comparison:
-    """One experiment's networks, to be compared with each other. Sizes are in percent of weights remaining."""
+@dataclass(frozen=True)
+class DownTo:
+    """Every size of at least `low`: what is least of all of them counts."""
 
-    def __init__(self, levels: pd.DataFrame, layers: pd.DataFrame | None = None) -> None:
-        """levels: the rows of one experiment. layers: those of the table of its tickets' weights, if it has one."""
-        dense = levels[levels["arm"] == DENSE].iloc[0]
-        self.experiment, self.network, self.dataset = (
-            str(dense[column]) for column in ("experiment", "network", "dataset")
-        )
-        self.recipe: dict[str, Any] = dense[list(RECIPE)].to_dict()
-        self.iterations = int(levels["iterations"].min())
-        percent = 100 * levels["weights_remaining"]
-        # A small dense network has about as many weights as the ticket of its level and counts as of that size.
-        ticket = percent[levels["arm"] == "iterative"].groupby(levels["level"]).first()
-        percent = percent.where(levels["arm"] != "small-dense", levels["level"].map(ticket))
-        # Both kinds of steps of a one-shot arm are sizes of one arm here, though no figure draws a line through both.
-        arms = levels["arm"].str.replace("one-shot-linear", "one-shot")
-        networks = levels.assign(arm=arms, percent=percent.round(6))
-        self.networks = dict(iter(networks.groupby(["arm", "percent"])))
-        """The rows of every arm and size."""
-        self.layers = layers
-        self.remarks: list[str] = []
-        self.other: Comparison | None = None
-        """The second experiment of a claim that compares two."""
+    low: float
 
-    def sizes(self, arm: str) -> list[float]:
-        """Percent of weights remaining at which an arm was trained, largest first."""
-        return sorted((percent for name, percent in self.networks if name == arm), reverse=True)
 
-    def values(self, arm: str, percent: float, column: str) -> Measured:
-        """A column's value for each replicate. Raises as `trained_at` does."""
-        return self.trained_at(arm, percent).groupby("replicate")[column].mean()
+Sizes: TypeAlias = float | Between | DownTo
 
-    def trained_at(self, arm: str, percent: float) -> pd.DataFrame:
-        """The rows of an arm's networks of one size.
 
-        Raises NotRun when the arm was not trained at this size, NotFinite when one of its networks there diverged.
-        """
-        near = nearest_size(self.sizes(arm), percent)
-        if near is None:
-            raise NotRun(f"{arm} was not trained at {percent:.3g}%")
-        chosen = self.networks[arm, near]
-        diverged = int(chosen["diverged_iteration"].notna().sum())
-        if diverged:
-            raise NotFinite(f"{diverged} of {len(chosen)} networks of {arm} at {near:.3g}% diverged")
-        return chosen
+@dataclass(frozen=True)
+class OfSizes:
+    """What is measured of an arm at a size, or at several of those that it was trained at."""
 
-    def check_reached(self, *places: tuple[str, float], all_of_them: bool = False) -> None:
-        """Raise NotReached when networks had not reached their early stop: validation loss was least at the very end.
+    arm: str
+    sizes: Sizes
 
-        places: arms and sizes. A place has not reached it when most of its replicates have not. By default one place
-        that has is enough: the direction of a comparison with networks that still improve can be told.
-        """
-        stops = [self.values(arm, percent, EARLY_STOP).median() for arm, percent in places]
-        if (max if all_of_them else min)(stops) >= self.iterations:
-            raise NotReached("validation loss still falls at the end of training")
+    @property
+    def size(self) -> float | None:
+        return None if isinstance(self.sizes, Between | DownTo) else self.sizes
 
-    def unreached(self, *places: tuple[str, float]) -> str:
-        """For a note: how many networks had not reached their early stop; empty when all had."""
-        stops = pd.concat([self.trained_at(arm, percent)[EARLY_STOP] for arm, percent in places])
-        late = int((stops >= self.iterations).sum())
-        return f"in {late} of {len(stops)} networks validation loss still fell at the end" if late else ""
+    def trained(self, ours: TrainedExperiment, versus: str = DENSE) -> list[float]:
+        """The sizes that were trained; a single one as it was asked for."""
+        match self.sizes:
+            case Between(high, low, unit):
+                whole = 1 if unit == "weights remaining" else int(ours.at(DENSE, 1).rows["weights"].iloc[0])
+                return ours.sizes_between(high / whole, low / whole, self.arm, versus)
+            case DownTo(low):
+                return ours.sizes_between(1, low, self.arm, DENSE, whole=True)
+            case size:
+                return [size]
 
-    def early_stop_ratio(
-        self, arm: str, percent: float, versus: str = DENSE, versus_percent: float = 100, *, equal: bool = False
-    ) -> Measured:
-        """Early-stop iteration of an arm over that of another; below 1 where the first is sooner.
 
-        `equal`: the ratio is asked for itself, not for its direction, so both sides must have reached their early stop.
-        """
-        places = (arm, percent), (versus, versus_percent)
-        self.check_reached(*places, all_of_them=equal)
-        self.remarks.append(self.unreached(*places))
-        return (self.values(*places[0], EARLY_STOP) / self.values(*places[1], EARLY_STOP)).dropna()
+@dataclass(frozen=True, kw_only=True)
+class Accuracy(OfSizes):
+    """Percent of images right, mean over several sizes, or each replicate's least."""
 
-    def accuracy_gain(self, arm: str, percent: float, column: str = AT_EARLY_STOP, versus: str = DENSE) -> Measured:
-        """Points of accuracy by which an arm exceeds another of the same size, or the dense network."""
-        places = (arm, percent), (versus, 100 if versus == DENSE else percent)
-        if column.endswith("at_early_stop"):
-            self.check_reached(*places)
-        return (100 * (self.values(*places[0], column) - self.values(*places[1], column))).dropna()
+    column: str = FINAL
+    unit = "% accuracy"
 
-    def accuracy_gain_between(
-        self, arm: str, high: float, low: float, column: str = AT_EARLY_STOP, versus: str = DENSE
-    ) -> Measured:
-        """Mean of `accuracy_gain` over the sizes from `high` to `low` that both arms were trained at."""
-        gains = [self.accuracy_gain(arm, size, column, versus) for size in self._sizes(arm, high, low, versus)]
-        return pd.concat(gains, axis=1).mean(axis=1)
+    def places(self, ours: TrainedExperiment, _: TrainedExperiment | None = None) -> list[Place]:
+        return [ours.at(self.arm, size) for size in self.trained(ours)]
 
-    def early_stop_ratio_between(self, arm: str, high: float, low: float, versus: str = DENSE) -> Measured:
-        """Geometric mean of `early_stop_ratio` to another arm of the same size, or the dense network, over the sizes
-        from `high` to `low` that both were trained at.
-        """
-        ratios = [
-            self.early_stop_ratio(arm, size, versus, 100 if versus == DENSE else size)
-            for size in self._sizes(arm, high, low, versus)
+    def found(self, ours: TrainedExperiment, _: TrainedExperiment | None = None) -> Finding:
+        values = pd.concat([place.values(self.column) for place in self.places(ours)], axis=1)
+        return Finding(100 * (values.min(axis=1) if isinstance(self.sizes, DownTo) else values.mean(axis=1)))
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The early-stop iteration."""
+
+    arm: str
+    size: float
+    unit: Literal["% of training", "thousands of iterations"] = "% of training"
+
+    def places(self, ours: TrainedExperiment, _: TrainedExperiment | None = None) -> list[Place]:
+        return [ours.at(self.arm, self.size)]
+
+    def found(self, ours: TrainedExperiment, _: TrainedExperiment | None = None) -> Finding:
+        (place,) = self.places(ours)
+        stops = place.values(EARLY_STOP)
+        return Finding(100 * stops / ours.iterations if self.unit == "% of training" else stops / 1000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paired(OfSizes):
+    """A comparison with another arm at the same size, or at `versus_size`; the dense network has one size.
+
+    elsewhere: the other arm is that of the second experiment.
+    """
+
+    versus: str = DENSE
+    versus_size: float | None = None
+    elsewhere: bool = False
+
+    def pairs(self, ours: TrainedExperiment, other: TrainedExperiment | None) -> list[tuple[Place, Place]]:
+        theirs = second(other) if self.elsewhere else ours
+        return [
+            (ours.at(self.arm, size), theirs.at(self.versus, 1 if self.versus == DENSE else self.versus_size or size))
+            for size in self.trained(ours, self.versus)
         ]
-        return np.exp(np.log(pd.concat(ratios, axis=1)).mean(axis=1))
 
-    def least_accuracy_gain(self, arm: str, low: float, column: str = AT_EARLY_STOP) -> Measured:
-        """`accuracy_gain` over the dense network at that size of at least `low` where its mean is least.
+    def places(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> list[Place]:
+        return [place for pair in self.pairs(ours, other) for place in pair]
 
-        What holds at this size by its interval holds at every one of them, or nearly so.
+
+@dataclass(frozen=True, kw_only=True)
+class Gain(Paired):
+    """Points of accuracy by which an arm exceeds the other.
+
+    Of several sizes the mean, or the gain at that size where its mean over replicates is least: what holds there by its
+    interval holds at every one of them, or nearly so.
+    """
+
+    column: str = AT_EARLY_STOP
+    unit = "points"
+
+    def found(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> Finding:
+        gains = {pair[0].size: self.gain(*pair) for pair in self.pairs(ours, other)}
+        if isinstance(self.sizes, DownTo):
+            least = min(gains, key=lambda size: gains[size].mean())
+            return Finding(gains[least], (f"least at {100 * least:.3g}%",))
+        return Finding(pd.concat(gains.values(), axis=1).mean(axis=1), compared_with(other) * self.elsewhere)
+
+    def gain(self, ours: Place, theirs: Place) -> pd.Series:
+        if self.column.endswith("at_early_stop"):
+            check_reached((ours, theirs), all if self.elsewhere else any)
+        return (100 * (ours.values(self.column) - theirs.values(self.column))).dropna()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopRatio(Paired):
+    """Early-stop iteration of an arm over that of the other, below 1 where the first is sooner; the geometric mean of
+    several sizes.
+
+    equal: the ratio is asked for itself, not for its direction, so both sides must have reached their early stop.
+    """
+
+    equal: bool = False
+    unit = "ratio"
+
+    def found(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> Finding:
+        pairs = self.pairs(ours, other)
+        ratios = [self.ratio(*pair) for pair in pairs]
+        # One ratio is told as it is: the exponential of its logarithm would differ in the last digit.
+        mean = ratios[0] if len(ratios) == 1 else np.exp(np.log(pd.concat(ratios, axis=1)).mean(axis=1))
+        late = [unreached(pair[:1] if self.elsewhere else pair) for pair in pairs]
+        return Finding(mean, (*compared_with(other) * self.elsewhere, *late))
+
+    def ratio(self, ours: Place, theirs: Place) -> pd.Series:
+        # The second experiment's early stop is what ours is measured by, so that must have been reached.
+        check_reached((theirs,) if self.elsewhere else (ours, theirs), all if self.equal else any)
+        return (ours.values(EARLY_STOP) / theirs.values(EARLY_STOP)).dropna()
+
+
+@dataclass(frozen=True)
+class GainByWeights:
+    """Points of accuracy by which an arm exceeds the same arm of the second experiment with as many weights.
+
+    high, low: numbers of weights. Mean over the sizes of our networks in this range that lie between two sizes of the
+    other's; its accuracy there is the one on the line between the two, over the logarithm of the number of weights.
+    """
+
+    arm: str
+    high: float
+    low: float
+    column: str = ON_VALIDATION
+    unit = "points"
+    size = None
+
+    def places(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> list[Place]:
+        return [place for *places, _ in self.triples(ours, other) for place in places]
+
+    def triples(
+        self, ours: TrainedExperiment, other: TrainedExperiment | None
+    ) -> list[tuple[Place, Place, Place, float]]:
+        """Our networks of a size, the other's with as many weights or more and or fewer, and the former's share.
+
+        Raises NotRun when there are fewer than two such sizes.
         """
-        gains = {size: self.accuracy_gain(arm, size, column) for size in self._sizes(arm, 100, low, DENSE, whole=True)}
-        least = min(gains, key=lambda size: gains[size].mean())
-        self.remarks.append(f"least at {least:.3g}%")
-        return gains[least]
-
-    def accuracy_mean_between(self, arm: str, high: float, low: float) -> Measured:
-        """Percent of test images right at the end, mean over the sizes from `high` to `low`."""
-        values = [self.values(arm, size, FINAL) for size in self._sizes(arm, high, low, DENSE)]
-        return 100 * pd.concat(values, axis=1).mean(axis=1)
-
-    def accuracy(self, arm: str, percent: float) -> Measured:
-        """Percent of test images right at the end."""
-        return 100 * self.values(arm, percent, FINAL)
-
-    def dense_gain_over_other(self, column: str = AT_EARLY_STOP) -> Measured:
-        """Points of accuracy by which the dense network exceeds that of the other experiment."""
-        other = self._second()
-        if column != FINAL:
-            for experiment in (self, other):
-                experiment.check_reached((DENSE, 100))
-        return (100 * (self.values(DENSE, 100, column) - other.values(DENSE, 100, column))).dropna()
-
-    def dense_early_stop_over_other(self) -> Measured:
-        """Early-stop iteration of the dense network over that of the other experiment, which must have reached it."""
-        other = self._second()
-        other.check_reached((DENSE, 100))
-        self.remarks.append(self.unreached((DENSE, 100)))
-        return (self.values(DENSE, 100, EARLY_STOP) / other.values(DENSE, 100, EARLY_STOP)).dropna()
-
-    def ticket_gain_over_other(self, high: float, low: float, column: str = ON_VALIDATION) -> Measured:
-        """Points of accuracy by which tickets exceed tickets of the other experiment with as many weights.
-
-        high, low: numbers of weights. Mean over the sizes of our tickets in this range that lie between two sizes of
-        the other's; its accuracy there is the one on the line between the two, over the logarithm of the number of
-        weights. Raises NotRun when there are fewer than two such sizes.
-        """
-        other = self._second()
-        ours, theirs = self._tickets_by_weights(), other._tickets_by_weights()
-        shared = [count for count in ours if max(low, min(theirs)) <= count <= min(high, max(theirs))]
+        mine, theirs = ours.by_weights(self.arm), second(other).by_weights(self.arm)
+        shared = [count for count in mine if max(self.low, min(theirs)) <= count <= min(self.high, max(theirs))]
         if len(shared) < 2:
-            raise NotRun(f"{self.experiment} and {other.experiment} have fewer than two sizes of tickets in common")
-        gains = []
+            raise NotRun(f"{ours.name} and {second(other).name} have fewer than two sizes of tickets in common")
+        found = []
         for count in shared:
             above, below = min(each for each in theirs if each >= count), max(each for each in theirs if each <= count)
             share = math.log(count / below) / math.log(above / below) if above > below else 0.0
-            larger, smaller = (other.values("iterative", theirs[each], column) for each in (above, below))
-            gains.append(self.values("iterative", ours[count], column) - (share * larger + (1 - share) * smaller))
-        return (100 * pd.concat(gains, axis=1).mean(axis=1)).dropna()
+            found.append((mine[count], theirs[above], theirs[below], share))
+        return found
 
-    def percent_of(self, weights: float) -> float:
-        """What percent of the dense network's weights a number of weights is."""
-        return 100 * weights / int(self.networks[DENSE, 100.0]["weights"].iloc[0])
-
-    def early_stop_in_training(self, arm: str, percent: float) -> Measured:
-        """Percent of the training that had passed at early stop."""
-        return 100 * self.values(arm, percent, EARLY_STOP) / self.iterations
-
-    def _second(self) -> "Comparison":
-        """The second experiment, which the remarks then name."""
-        if self.other is None:
-            raise ValueError("a claim that compares two experiments must name the second")
-        self.remarks.append(f"compared with {self.other.experiment}")
-        return self.other
-
-    def _tickets_by_weights(self) -> dict[int, float]:
-        """Sizes of the iterative tickets by their number of weights. Raises NotRun when there are none."""
-        sizes = self.sizes("iterative")
-        if not sizes:
-            raise NotRun(f"iterative was not trained in {self.experiment}")
-        return {int(self.networks["iterative", size]["weights"].iloc[0]): size for size in sizes}
-
-    def least_train_accuracy(self, arm: str, low: float) -> Measured:
-        """Percent of training images right at the end, at the worst of the sizes of at least `low`."""
-        sizes = self._sizes(arm, 100, low, DENSE, whole=True)
-        return 100 * pd.concat([self.values(arm, size, "train_accuracy_final") for size in sizes], axis=1).min(axis=1)
-
-    def of_layer(self, layer: int, percent: float, column: str) -> Measured:
-        """A column of layers.csv for each replicate, of the iterative ticket of this size; layers count from 1.
-
-        Raises NotRun when the run has no such ticket, or no such table.
-        """
-        if self.layers is None or self.layers.empty:
-            raise NotRun("the run tells nothing of its tickets' weights")
-        sizes = 100 * self.layers["weights_remaining"]
-        near = nearest_size(sizes, percent)
-        if near is None:
-            raise NotRun(f"iterative was not trained at {percent:.3g}%")
-        return self.layers[(sizes == near) & (self.layers["layer"] == layer)].set_index("replicate")[column]
-
-    def of_layer_over_other(self, layer: int, percent: float, column: str) -> Measured:
-        """`of_layer` over that of the other experiment."""
-        return (self.of_layer(layer, percent, column) / self._second().of_layer(layer, percent, column)).dropna()
-
-    def _sizes(self, arm: str, high: float, low: float, versus: str, *, whole: bool = False) -> list[float]:
-        """The sizes in a range that both arms were trained at.
-
-        Raises NotRun when there are fewer than two, and where the `whole` range is asked for, when they end before it.
-        """
-        others = self.sizes(versus)
-        common = [
-            size
-            for size in self.sizes(arm)
-            if low <= size <= high and (versus == DENSE or nearest_size(others, size) is not None)
+    def found(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> Finding:
+        gains = [
+            mine.values(self.column) - (share * larger.values(self.column) + (1 - share) * smaller.values(self.column))
+            for mine, larger, smaller, share in self.triples(ours, other)
         ]
-        if len(common) < 2:
-            both = arm if versus == DENSE else f"{arm} and {versus}"
-            raise NotRun(f"{both} were not trained at two sizes or more from {high:g}% to {low:g}%")
-        if whole and common[-1] > STEP * low:
-            raise NotRun(f"{arm} was trained to {common[-1]:.3g}% only, not to {low:g}%")
-        return common
+        return Finding((100 * pd.concat(gains, axis=1).mean(axis=1)).dropna(), compared_with(other))
+
+
+@dataclass(frozen=True)
+class LayerShare:
+    """A column of layers.csv, of a layer of the ticket of a size, in percent of its weights; layers count from 1.
+
+    minus: another column, which it exceeds by so many points.
+    """
+
+    column: str
+    layer: int
+    size: float
+    minus: str = ""
+
+    @property
+    def unit(self) -> str:
+        return "points" if self.minus else "% of weights"
+
+    def places(self, ours: TrainedExperiment, _: TrainedExperiment | None = None) -> list[Place]:
+        return described(ours, self.size)
+
+    def found(self, ours: TrainedExperiment, _: TrainedExperiment | None = None) -> Finding:
+        rows = ours.ticket_layer(self.layer, self.size)
+        return Finding(100 * (rows[self.column] - rows[self.minus] if self.minus else rows[self.column]))
+
+
+@dataclass(frozen=True)
+class LayerRatio:
+    """A column that is a ratio itself, or one over another column of another layer, or over itself elsewhere."""
+
+    column: str
+    layer: int
+    size: float
+    over: tuple[str, int] | None = None
+    elsewhere: bool = False
+    unit = "ratio"
+
+    def places(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> list[Place]:
+        return described(ours, self.size) + (described(second(other), self.size) if self.elsewhere else [])
+
+    def found(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> Finding:
+        values = ours.ticket_layer(self.layer, self.size)[self.column]
+        if self.elsewhere:
+            theirs = second(other).ticket_layer(self.layer, self.size)[self.column]
+            return Finding((values / theirs).dropna(), compared_with(other))
+        if self.over:
+            column, layer = self.over
+            return Finding(values / ours.ticket_layer(layer, self.size)[column])
+        return Finding(values)
+
+
+def described(experiment: TrainedExperiment, size: float) -> list[Place]:
+    """The tickets that layers.csv tells of, and the dense networks in whose training their weights move."""
+    told = experiment.ticket_layer(1, size)["weights_remaining"].iloc[0]
+    return [experiment.at(DESCRIBED_ARM, told), experiment.at(DENSE, 1)]
+
+
+def check_reached(places: Iterable[Place], enough: Callable[[Iterable[bool]], bool]) -> None:
+    """Raise NotReached when networks had not reached their early stop.
+
+    enough: any when one place that has is, since the direction of a comparison with networks that still improve can be
+    told, or all.
+    """
+    if not enough([place.reached for place in places]):
+        raise NotReached("validation loss still falls at the end of training")
+
+
+def unreached(places: Iterable[Place]) -> str:
+    """For a note: how many networks had not reached their early stop; empty when all had."""
+    late = pd.concat([place.late for place in places])
+    return f"in {late.sum()} of {len(late)} networks validation loss still fell at the end" if late.any() else ""
+
+
+def second(other: TrainedExperiment | None) -> TrainedExperiment:
+    """The second experiment of a measure that needs one."""
+    if other is None:
+        raise ValueError("a claim that compares two experiments must name the second")
+    return other
+
+
+def compared_with(other: TrainedExperiment | None) -> tuple[str, ...]:
+    """The remark that names the second experiment, if there is one."""
+    return (f"compared with {other.name}",) if other else ()

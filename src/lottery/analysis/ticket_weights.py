@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lottery.analysis.measures import nearest_size
+from lottery.analysis.experiment import nearest_size
 from lottery.analysis.tables import DISTRIBUTIONS, LAYERS
 from lottery.arms.places import DENSE, Place
 from lottery.arrays.weights import read_mask, read_parameters

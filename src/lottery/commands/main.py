@@ -57,7 +57,7 @@ def make_parser() -> argparse.ArgumentParser:
     for verb in VERBS:
         added = commands.add_parser(verb.__name__.replace("_", "-"), help=verb.__doc__, description=verb.__doc__)
         added.set_defaults(run_verb=verb)
-        told = "Python file that adds networks, datasets, arms or criteria and is run first; may be given several times"
+        told = "Python file that adds networks, arms and other rows, and is run first; may be given several times"
         added.add_argument("--extension", action="append", default=[], metavar="FILE", help=told)
         add_arguments(added, verb)
     return parser

@@ -10,22 +10,16 @@ import pandas as pd
 
 from lottery.analysis.claims import judge
 from lottery.analysis.claims_text import as_markdown
-from lottery.analysis.measures import nearest_size
+from lottery.analysis.experiment import nearest_size
 from lottery.analysis.tables import CURVES, LEVELS, read_judged, read_summary, read_table, write_table
 from lottery.arrays import read_bytes, write_text
 from lottery.errors import LotteryError
-from lottery.figures.along_training import PANELS, PAPER_ITERATIONS
 from lottery.figures.catalog import figures_of_run
-from lottery.figures.drawing import details_of, draw, read_details
+from lottery.figures.drawing import details_of, draw, entry_of, read_details
+from lottery.figures.kinds import Line
 from lottery.runs.listing import described, trainings
 from lottery.runs.reading import parsed_json, read_finished_run
 from lottery.settings import Settings
-
-ALONG_TRAINING = {"figure3", "figure11"}
-"""Figures that draw the curves of a few sizes."""
-
-AT_MOMENTS = {"figure7", "figure8"}
-"""Figures that draw the test accuracy of all networks at moments of training."""
 
 DECIMALS = 5
 """Of the losses and accuracies in the published curves; a curve in a figure is some hundred dots high."""
@@ -62,20 +56,29 @@ def publish(run: Path, folder: Path) -> None:
 
 
 def drawn_curves(levels: pd.DataFrame, curves: pd.DataFrame, figures: list[str]) -> pd.DataFrame:
-    """The rows of curves.csv that these figures draw, and of them those with a test accuracy where only that counts."""
+    """The rows of curves.csv that these figures draw."""
     place = ["experiment", "arm", "level"]
-    sizes = levels.assign(percent=100 * levels["weights_remaining"]).groupby(place)["percent"].first().reset_index()
+    sizes = 100 * levels.groupby(place)["weights_remaining"].first()
     kept = pd.Series(False, index=curves.index)
-    if ALONG_TRAINING & set(figures):
-        wanted = {line for panel in PANELS for line in panel}
-        for (experiment, arm), table in sizes.groupby(["experiment", "arm"]):
-            near = [nearest_size(table["percent"], percent) for name, percent in wanted if name == arm]
-            chosen = table.loc[table["percent"].isin([size for size in near if size is not None]), "level"]
-            kept |= (curves["experiment"] == experiment) & (curves["arm"] == arm) & curves["level"].isin(chosen)
-        kept &= curves["iteration"] <= max(PAPER_ITERATIONS.values())
-    if AT_MOMENTS & set(figures):
-        kept |= curves["test_accuracy"].notna()
+    for wanted in filter(None, (entry_of(name).picture.curves for name in figures)):
+        drawn = curves["iteration"] <= wanted.until
+        if wanted.tested:
+            drawn &= curves["test_accuracy"].notna()
+        if wanted.lines:
+            drawn &= pd.MultiIndex.from_frame(curves[place]).isin(of_lines(sizes, wanted.lines))
+        kept |= drawn
     return curves[kept]
+
+
+def of_lines(sizes: pd.Series, lines: frozenset[Line]) -> list[tuple[str, str, int]]:
+    """Experiments, arms and levels that count as of these lines; sizes: by all of them, in percent."""
+    return [
+        place
+        for (_, arm), table in sizes.groupby(level=["experiment", "arm"])
+        for name, percent in lines
+        if name == arm
+        for place in table.index[table == nearest_size(table, percent)]
+    ]
 
 
 def made_by(run: Path, settings: Settings) -> dict[str, Any]:

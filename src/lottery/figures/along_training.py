@@ -5,56 +5,24 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lottery.analysis.measures import nearest_size
+from lottery.analysis.experiment import nearest_size
 from lottery.analysis.tables import NETWORK
-from lottery.arms.places import DENSE
+from lottery.figures.kinds import AlongTraining
 from lottery.figures.style import WIDTH, caption, percent_axis, thousands_along, with_dense, write_below
-
-PANELS: list[list[tuple[str, float]]] = [
-    [(DENSE, 100), ("iterative", 51.3), ("iterative", 21.1)],
-    [(DENSE, 100), ("iterative", 21.1), ("iterative", 7.0), ("iterative", 3.6), ("iterative", 1.9)],
-    [
-        (DENSE, 100),
-        ("iterative", 51.3),
-        ("iterative-reinit", 51.3),
-        ("iterative", 21.1),
-        ("iterative-reinit", 21.1),
-    ],
-]
-"""The paper's lines, panel by panel: arm and percent of weights remaining."""
 
 COLORS = {100: "#000000", 51.3: "#0072B2", 21.1: "#E69F00", 7.0: "#009E73", 3.6: "#CC79A7", 1.9: "#D55E00"}
 MARKERS = {100: "o", 51.3: "s", 21.1: "D", 7.0: "^", 3.6: "v", 1.9: "P"}
 """A size looks the same in every panel; a reinitialised one is dashed and hollow."""
 
-
 MARKED = 25
 """Markers on a line at most, or nearly."""
 
 
-def figure3(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
-    """Test accuracy, in the paper's window where the curves end in it."""
-    return curves_of_sizes(levels, curves, "test_accuracy", "test accuracy (%)", PAPER_ACCURACIES)
-
-
-def figure11(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
-    """Validation loss, in the paper's window where the curves end in it."""
-    return curves_of_sizes(levels, curves, "validation_loss", "validation loss", PAPER_LOSSES)
-
-
-PAPER_ACCURACIES, PAPER_LOSSES = (0.94, 0.99), (0.0, 0.2)
-"""What the paper's vertical axes span."""
-
-PAPER_ITERATIONS = {"test_accuracy": 18_000, "validation_loss": 25_000}
-"""Where its horizontal axes end, by measure."""
-
-
-def curves_of_sizes(
-    levels: pd.DataFrame, curves: pd.DataFrame, measure: str, label: str, window: tuple[float, float]
-) -> Figure:
-    """One row of three panels for each experiment."""
-    levels = with_dense(levels, "iterative", "iterative-reinit")
-    curves = curves[curves["iteration"] <= PAPER_ITERATIONS[measure]]
+def curves_of_sizes(picture: AlongTraining, levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+    """One row of panels for each experiment."""
+    measure, window = picture.measure, picture.window
+    levels = with_dense(levels, *(arm for panel in picture.panels for arm, _ in panel))
+    curves = curves[curves["iteration"] <= picture.until]
     lost = levels.loc[levels["diverged_iteration"].notna(), NETWORK]
     curves = curves[~pd.MultiIndex.from_frame(curves[NETWORK]).isin(pd.MultiIndex.from_frame(lost))]
     percents = (100 * levels["weights_remaining"]).groupby([levels[key] for key in ("experiment", "arm", "level")])
@@ -62,7 +30,7 @@ def curves_of_sizes(
     experiments = curves["experiment"].unique()
     figure, panels = plt.subplots(
         len(experiments),
-        len(PANELS),
+        len(picture.panels),
         figsize=(WIDTH, 0.4 + 3.3 * len(experiments)),
         layout="constrained",
         squeeze=False,
@@ -70,7 +38,7 @@ def curves_of_sizes(
     )
     for row, experiment in zip(panels, experiments, strict=True):
         table = curves[curves["experiment"] == experiment]
-        for axes, lines in zip(row, PANELS, strict=True):
+        for axes, lines in zip(row, picture.panels, strict=True):
             for arm, percent in lines:
                 draw_curve(axes, table, arm, percent, measure)
             thousands_along(axes)
@@ -80,7 +48,7 @@ def curves_of_sizes(
             percent_axis(row[0])
         if window[0] < table.loc[table["iteration"] == table["iteration"].max(), measure].median() < window[1]:
             row[0].set_ylim(*window)
-        row[0].set_ylabel(f"{experiment}\n{label}")
+        row[0].set_ylabel(f"{experiment}\n{picture.label}")
     write_below(figure, caption(levels, "Bands"))
     return figure
 

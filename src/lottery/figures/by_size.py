@@ -1,69 +1,35 @@
-"""What figures of one recipe have in common: measures of trained networks against the weights remaining."""
-
-from collections.abc import Mapping
+"""Figures of one recipe: measures of trained networks against the weights remaining, or against their number."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
+from lottery.analysis.experiment import TWINS
+from lottery.figures.kinds import BySize, ByWeights
 from lottery.figures.style import (
     LINEAR_TICKS,
     PAPER_TICKS,
     WIDTH,
     arms_in,
-    cut_below,
     draw_arm,
     finish,
+    measure_axis,
     percent_axis,
-    thousands,
     weights_axis,
     with_dense,
 )
-
-LABELS = {
-    "early_stop_iteration": "early-stop iteration\n(validation)",
-    "validation_accuracy_at_early_stop": "validation accuracy\nat early stop (%)",
-    "test_accuracy_at_early_stop": "test accuracy\nat early stop (%)",
-    "train_accuracy_at_early_stop": "training accuracy\nat early stop (%)",
-    "test_accuracy_final": "test accuracy\nat the end of training (%)",
-    "train_accuracy_final": "training accuracy\nat the end of training (%)",
-}
-"""Columns of levels.csv and what their axes are called."""
-
 
 WIDTHS = {1: 4.6, 2: WIDTH, 3: WIDTH, 4: 1.35 * WIDTH}
 """Inches, by the number of panels side by side."""
 
 
-Windows = Mapping[str, tuple[float, float]]
-"""What vertical axes span, by measure."""
-
-PAPER_WINDOWS: Windows = {
-    "test_accuracy_at_early_stop": (0.92, 0.99),
-    "test_accuracy_final": (0.92, 0.99),
-    "validation_accuracy_at_early_stop": (0.94, 0.99),
-    "train_accuracy_at_early_stop": (0.93, 1.002),
-    "train_accuracy_final": (0.93, 1.002),
-}
-"""Of Figures 4a and 26; those of the accuracies at the end are not known, and taken to be the same."""
-
-
-def measures_by_size(
-    levels: pd.DataFrame,
-    arms: list[str],
-    measures: list[str],
-    *,
-    log: bool,
-    ticks: list[float] | None = None,
-    windows: Windows = PAPER_WINDOWS,
-) -> Figure:
-    """One row of panels for each experiment, one panel for each measure, one line for each arm.
-
-    ticks: percent of weights remaining to print, those of Figures 1 and 4 when absent. windows: what an axis is cut to
-    where lines leave it downwards.
-    """
-    ticks = ticks or (PAPER_TICKS if log else LINEAR_TICKS)
-    levels = with_dense(one_shot_of(levels, linear=not log), *arms)
+def measures_by_size(picture: BySize, levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+    """One row of panels for each experiment, one panel for each measure, one line for each arm."""
+    arms, measures, log = picture.arms, picture.measures, picture.log
+    ticks = picture.ticks or (PAPER_TICKS if log else LINEAR_TICKS)
+    levels = levels[levels["weights_remaining"] > picture.above]
+    levels = with_dense(with_steps_of_one_kind(levels, linear=not log), *arms)
     levels = levels.assign(percent=100 * levels["weights_remaining"])
     experiments = levels["experiment"].unique()
     figure, panels = plt.subplots(
@@ -81,22 +47,44 @@ def measures_by_size(
                 draw_arm(axes, table, arm, "percent", measure)
             percents = table.loc[table["arm"].isin(shown), "percent"]
             weights_axis(axes, percents, ticks, log=log)
-            (thousands if measure == "early_stop_iteration" else percent_axis)(axes)
-            axes.set_ylabel(LABELS[measure])
-            if measure in windows:
-                cut_below(axes, windows[measure])
+            measure_axis(axes, measure, cut=picture.cut)
         row[0].set_title(experiment, loc="left")
-    finish(figure, levels, panels[0][0], columns=2)
+    finish(figure, levels, columns=2)
     return figure
 
 
-def one_shot_of(levels: pd.DataFrame, *, linear: bool) -> pd.DataFrame:
-    """One-shot arms with steps of one kind only, under the names of the others; of the other kind where it was not run.
+def accuracy_by_weights(picture: ByWeights, levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+    """One panel for each experiment: would a small dense network have done as well as a ticket?"""
+    levels = with_dense(levels, *picture.arms)
+    experiments = levels["experiment"].unique()
+    figure, panels = plt.subplots(
+        1, len(experiments), figsize=(max(4.6, WIDTH * len(experiments) / 2), 3.4), layout="constrained", squeeze=False
+    )
+    for axes, experiment in zip(panels[0], experiments, strict=True):
+        table = levels[levels["experiment"] == experiment]
+        for arm in arms_in(table, picture.arms):
+            draw_arm(axes, table, arm, "weights", "test_accuracy_at_early_stop")
+        axes.set_xscale("log")
+        axes.invert_xaxis()
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.set_xlabel("weights")
+        percent_axis(axes)
+        axes.set_ylabel("test accuracy at early stop (%)")
+        axes.set_title(experiment)
+    finish(figure, levels, columns=1)
+    return figure
 
-    At one size the two kinds leave different numbers of weights in the output layer: no line goes through both.
+
+def with_steps_of_one_kind(levels: pd.DataFrame, *, linear: bool) -> pd.DataFrame:
+    """Arms that have a twin of linear steps with steps of one kind only, all under the names of the others.
+
+    Of the other kind where an experiment has none of this. At one size the two kinds leave different numbers of weights
+    in the output layer: no line goes through both.
     """
-    one_shot, is_linear = (levels["arm"].str.startswith(name) for name in ("one-shot", "one-shot-linear"))
-    other = one_shot & (is_linear != linear)
-    with_own = levels["experiment"].isin(levels.loc[one_shot & ~other, "experiment"])
-    kept = levels[~(other & with_own)]
-    return kept.assign(arm=kept["arm"].str.replace("one-shot-linear", "one-shot"))
+    is_linear = levels["arm"].isin(TWINS)
+    either = is_linear | levels["arm"].isin(TWINS.values())
+    other = either & (is_linear != linear)
+    with_own = levels["experiment"].isin(levels.loc[either & ~other, "experiment"])
+    return levels[~(other & with_own)].replace({"arm": TWINS})

@@ -1,20 +1,15 @@
 """The figures: their names, what they need, what their captions say. Light to import: it draws nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
+from lottery.analysis.appendix_g import INITIALISATIONS, LEARNING_RATES, NETWORKS, PRUNING_RATES
+from lottery.arms.places import DENSE
 from lottery.errors import LotteryError, suggest
-from lottery.figures.selection import (
-    All,
-    Selection,
-    Several,
-    Trained,
-    Varying,
-    With,
-    WithAndWithoutDropout,
-    WithoutDropout,
-)
+from lottery.figures import kinds, selection
+from lottery.figures.kinds import BySize, ByValue, Histograms
+from lottery.figures.looks import LOOKS
+from lottery.figures.selection import Selection, Trained, Varying, With
 from lottery.settings import Settings
 from lottery.settings.columns import recipe_columns
 
@@ -22,9 +17,6 @@ from lottery.settings.columns import recipe_columns
 def family_of(network: str) -> str:
     """The family of a network, by its name: `lenet`, `conv`, `vgg` or `resnet`."""
     return network.partition("-")[0]
-
-
-Details = Literal["curves", "distributions"]
 
 
 @dataclass(frozen=True)
@@ -36,14 +28,26 @@ class Figure:
 
     name: str
     title: str
-    module: str
-    function: str
+    picture: kinds.Picture
     caption: str
-    needs: tuple[frozenset[str], ...]
+    needs: tuple[frozenset[str], ...] = (frozenset({"iterative"}),)
     family: str = "lenet"
-    selection: Selection = field(default_factory=All)
-    details: Details = "curves"
-    """The table that it draws beside levels.csv."""
+    selection: Selection = field(default_factory=selection.All)
+
+    @property
+    def details(self) -> kinds.Details:
+        """The table that it draws beside levels.csv."""
+        return self.picture.details
+
+    @property
+    def told(self) -> str:
+        """All that the figure depends on beside its tables and the code that draws."""
+        return repr((self, [LOOKS[arm] for arm in self.arms]))
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms that it draws by their looks."""
+        return self.picture.arms if isinstance(self.picture, kinds.OfArms) else ()
 
     def shown(self, trained: Sequence[Trained]) -> list[str]:
         """Names of those experiments of a run that the figure shows."""
@@ -65,19 +69,36 @@ def any_of(*arms: str) -> frozenset[str]:
     return frozenset(arms)
 
 
-def hyperparameter(number: int, title: str, function: str, lines: str, selection: Selection) -> Figure:
-    """A figure of Appendix G; lines: what there is a line for."""
+def hyperparameter(
+    number: int, title: str, lines: str, picture: ByValue, where: Mapping[str, str | float] | None = None
+) -> Figure:
+    """A figure of Appendix G; lines: what there is a line for; where: the recipe beside what varies."""
     return Figure(
         f"figure{number}",
         f"Figure {number}: {title}",
-        "hyperparameters",
-        function,
+        picture,
         "Early-stop iteration (left) and validation accuracy at it (right) of winning tickets (iterative pruning), a"
         f" line for {lines}. As the paper's Figure {number}; below it stands how many of the paper's values were run.",
-        (any_of("iterative"),),
-        selection=selection,
+        selection=Varying(picture.column, where or {}),
     )
 
+
+BY_TEST = ("early_stop_iteration", "test_accuracy_at_early_stop")
+TICKETS = ("iterative", "iterative-reinit", "one-shot", "one-shot-reinit")
+NOISY = ("noise-0.5", "noise-1", "noise-2", "noise-3")
+
+LEAST_OF_4C = 0.05
+"""The smallest size that the paper speaks of there is 5.17%."""
+
+CONV_TICKS = (100, 51.4, 26.5, 13.7, 7.1, 3.7, 1.9, 1.0)
+"""Percent of weights remaining that Figures 5 and 6 of the paper print."""
+
+PANELS: tuple[tuple[kinds.Line, ...], ...] = (
+    ((DENSE, 100), ("iterative", 51.3), ("iterative", 21.1)),
+    ((DENSE, 100), ("iterative", 21.1), ("iterative", 7.0), ("iterative", 3.6), ("iterative", 1.9)),
+    ((DENSE, 100), *((arm, size) for size in (51.3, 21.1) for arm in ("iterative", "iterative-reinit"))),
+)
+"""The lines of Figures 3 and 11 of the paper, panel by panel. Their windows and ends are the paper's too."""
 
 ONE_SHOT = any_of("one-shot", "one-shot-linear")
 
@@ -87,8 +108,7 @@ CATALOG = {
         Figure(
             "figure1",
             "Figure 1: winning tickets and random sparse networks",
-            "figure1",
-            "figure1",
+            BySize(("iterative", "random"), BY_TEST),
             "Early-stop iteration (left) and test accuracy at it (right) of winning tickets (iterative pruning, weights"
             " rewound) and of networks with as many weights at random places. As the paper's Figure 1, LeNet.",
             (any_of("iterative"), any_of("random")),
@@ -96,34 +116,27 @@ CATALOG = {
         Figure(
             "figure3",
             "Figure 3: test accuracy while tickets train",
-            "along_training",
-            "figure3",
+            kinds.AlongTraining("test_accuracy", "test accuracy (%)", 18_000, (0.94, 0.99), PANELS),
             "Test accuracy on the way through training, by percent of weights remaining. Left: the larger tickets;"
             " centre: the smaller; right: two tickets and their masks reinitialised. As the paper's Figure 3.",
-            (any_of("iterative"),),
         ),
         Figure(
             "figure4a",
             "Figure 4a: early stop of iterative and one-shot tickets",
-            "figure4",
-            "figure4a",
+            BySize(TICKETS, (*BY_TEST, "train_accuracy_at_early_stop")),
             "Early-stop iteration, and test and training accuracy at it, of tickets found by iterative and by one-shot"
             " pruning and of the same masks reinitialised. As the paper's Figure 4a.",
-            (any_of("iterative"),),
         ),
         Figure(
             "figure4b",
             "Figure 4b: accuracy at the end of training",
-            "figure4",
-            "figure4b",
+            BySize(TICKETS, ("test_accuracy_final",)),
             "Test accuracy after the last iteration, arms as in Figure 4a. As the paper's Figure 4b.",
-            (any_of("iterative"),),
         ),
         Figure(
             "figure4c",
             "Figure 4c: one-shot tickets on a linear axis",
-            "figure4",
-            "figure4c",
+            BySize(("one-shot", "one-shot-reinit"), BY_TEST, log=False, above=LEAST_OF_4C),
             "Early-stop iteration and test accuracy at it of one-shot tickets and of the same masks reinitialised."
             " As the paper's Figure 4c.",
             (ONE_SHOT,),
@@ -131,52 +144,48 @@ CATALOG = {
         Figure(
             "figure5",
             "Figure 5: tickets of convolutional networks",
-            "figure5",
-            "figure5",
+            BySize(
+                ("iterative", "iterative-reinit"),
+                (*BY_TEST, "train_accuracy_at_early_stop", "test_accuracy_final"),
+                ticks=CONV_TICKS,
+                cut=False,
+            ),
             "Early-stop iteration, test and training accuracy at it, and test accuracy at the end of training, of"
             " tickets of Conv-2, Conv-4 and Conv-6 and of the same masks reinitialised. As the paper's Figure 5.",
-            (any_of("iterative"),),
             family="conv",
-            selection=WithoutDropout(),
+            selection=selection.WithoutDropout(),
         ),
         Figure(
             "figure6",
             "Figure 6: tickets of convolutional networks trained with dropout",
-            "figure6",
-            "figure6",
+            kinds.ByDropout(BY_TEST, CONV_TICKS),
             "Early-stop iteration (left) and test accuracy at it (right) of tickets of convolutional networks trained"
             " with dropout and without. As the paper's Figure 6.",
-            (any_of("iterative"),),
             family="conv",
-            selection=WithAndWithoutDropout(),
+            selection=selection.WithAndWithoutDropout(),
         ),
         Figure(
             "figure7",
             "Figure 7: tickets of VGG-19 at three moments of training",
-            "figure7",
-            "figure7",
+            kinds.AtMoments((30_000, 60_000, 112_480), 112_480, (100, 41.0, 16.8, 6.9, 2.8, 1.2, 0.5, 0.2, 0.1)),
             "Test accuracy of tickets, and of the same masks reinitialised, at three moments of training: a line for"
             " each learning rate and warmup. As the paper's Figure 7; where training is shorter, at the same parts of"
             " it.",
-            (any_of("iterative"),),
             family="vgg",
         ),
         Figure(
             "figure8",
             "Figure 8: tickets of ResNet-20 at three moments of training",
-            "figure8",
-            "figure8",
+            kinds.AtMoments((10_000, 20_000, 30_000), 30_000, (100, 64.4, 41.7, 27.1, 17.8, 11.8, 8.0, 5.5)),
             "Test accuracy of tickets, and of the same masks reinitialised, at three moments of training: a line for"
             " each learning rate and warmup. As the paper's Figure 8, which calls this network Resnet-18; where"
             " training is shorter, at the same parts of it.",
-            (any_of("iterative"),),
             family="resnet",
         ),
         Figure(
             "figure9",
             "Figure 9: resetting against continued training",
-            "alternatives",
-            "figure9",
+            BySize(("iterative", "continued"), ("early_stop_iteration", "validation_accuracy_at_early_stop")),
             "Early-stop iteration (left) and validation accuracy at it (right) of tickets whose weights were set"
             " back after every pruning, and of those that were trained on and set back once, after the last one. As"
             " the paper's Figure 9.",
@@ -185,25 +194,20 @@ CATALOG = {
         Figure(
             "figure11",
             "Figure 11: validation loss while tickets train",
-            "along_training",
-            "figure11",
+            kinds.AlongTraining("validation_loss", "validation loss", 25_000, (0.0, 0.2), PANELS),
             "Validation loss on the way through training, whose least value is the early stop; sizes as in Figure 3."
             " As the paper's Figure 11.",
-            (any_of("iterative"),),
         ),
         Figure(
             "figure12",
             "Figure 12: training accuracy at the end of training",
-            "ends",
-            "figure12",
+            BySize(TICKETS, ("train_accuracy_final",)),
             "Training accuracy after the last iteration, arms as in Figure 4a. As the paper's Figure 12.",
-            (any_of("iterative"),),
         ),
         Figure(
             "figure14",
             "Figure 14: initialisation, reinitialisation and random sparsity",
-            "ends",
-            "figure14",
+            BySize(("iterative", "iterative-reinit", "random"), ("test_accuracy_final",)),
             "Test accuracy after the last iteration of winning tickets, of their masks reinitialised, and of networks"
             " with as many weights at random places. As the paper's Figure 14, LeNet.",
             (any_of("iterative"), any_of("iterative-reinit"), any_of("random")),
@@ -212,21 +216,17 @@ CATALOG = {
             Figure(
                 f"figure{number}",
                 f"Figure {number}: initial values of tickets' weights, {words}",
-                "ticket_weights",
-                "initial_values",
+                Histograms("initial"),
                 "Distribution of the initial values of the weights that are in the ticket, for tickets of four sizes,"
                 f" layer by layer. As the paper's Figure {number}.",
-                (any_of("iterative"),),
                 selection=With({"optimizer": optimizer}),
-                details="distributions",
             )
             for number, optimizer, words in ((15, "adam", "Adam"), (16, "sgd", "stochastic gradient descent"))
         ),
         Figure(
             "figure17",
             "Figure 17: reinitialised from the ticket's own values",
-            "alternatives",
-            "figure17",
+            BySize(("iterative", "iterative-reinit", "own-values"), BY_TEST),
             "Early-stop iteration (left) and test accuracy at it (right) of tickets, of their masks reinitialised,"
             " and of their masks with weights drawn, layer by layer, from the ticket's own initial values. As the"
             " paper's Figure 17; here the early stop is that of the validation loss, not of the test loss.",
@@ -235,8 +235,7 @@ CATALOG = {
         Figure(
             "figure18",
             "Figure 18: pruned by initial magnitude",
-            "alternatives",
-            "figure18",
+            BySize(("iterative", "iterative-reinit", "initial-magnitude"), BY_TEST),
             "Early-stop iteration (left) and test accuracy at it (right) of tickets, of their masks reinitialised,"
             " and of networks that keep the largest initial weights, pruned before any training. As the paper's"
             " Figure 18; here the early stop is that of the validation loss, not of the test loss.",
@@ -245,34 +244,25 @@ CATALOG = {
         Figure(
             "figure19",
             "Figure 19: how far weights move",
-            "ticket_weights",
-            "movement",
+            Histograms("movement"),
             "How far the weights of the dense network move while it trains, those that are in the ticket and the"
             " others, layer by layer. As the paper's Figure 19.",
-            (any_of("iterative"),),
-            details="distributions",
         ),
         Figure(
             "figure20",
             "Figure 20: how far weights move away from 0",
-            "ticket_weights",
-            "magnitude_gain",
+            Histograms("magnitude_gain"),
             "How much larger the magnitudes of the dense network's weights become while it trains, those that are in"
             " the ticket and the others, layer by layer. As the paper's Figure 20.",
-            (any_of("iterative"),),
-            details="distributions",
         ),
         *(
             Figure(
                 f"figure{number}",
                 f"Figure {number}: {direction} links of units, {words}",
-                "ticket_weights",
-                direction,
+                Histograms(direction),
                 f"Distribution over units of the share of {direction} links that tickets of three sizes keep. As the"
                 f" paper's Figure {number}.",
-                (any_of("iterative"),),
                 selection=With({"optimizer": optimizer}),
-                details="distributions",
             )
             for number, direction, optimizer, words in (
                 (21, "incoming", "adam", "Adam"),
@@ -284,72 +274,65 @@ CATALOG = {
         Figure(
             "figure25",
             "Figure 25: noise on the ticket's initial weights",
-            "alternatives",
-            "figure25",
+            BySize(("iterative", *NOISY, "iterative-reinit"), BY_TEST),
             "Early-stop iteration (left) and test accuracy at it (right) of tickets, of the same with normal noise"
             " added to their initial weights, in standard deviations of each layer's, and of their masks"
             " reinitialised. As the paper's Figure 25; here the early stop is that of the validation loss, not of"
             " the test loss.",
-            (any_of("iterative"), any_of("noise-0.5", "noise-1", "noise-2", "noise-3")),
+            (any_of("iterative"), any_of(*NOISY)),
         ),
         hyperparameter(
             26,
             "learning rates of Adam",
-            "learning_rate",
             "each learning rate of Adam",
-            Varying("learning_rate", {"optimizer": "adam"}),
+            ByValue("learning_rate", LEARNING_RATES["adam", 0.0]),
+            {"optimizer": "adam"},
         ),
         hyperparameter(
             27,
             "learning rates of stochastic gradient descent",
-            "learning_rate",
             "each learning rate of stochastic gradient descent",
-            Varying("learning_rate", {"optimizer": "sgd", "momentum": 0.0}),
+            ByValue("learning_rate", LEARNING_RATES["sgd", 0.0]),
+            {"optimizer": "sgd", "momentum": 0.0},
         ),
         hyperparameter(
             28,
             "learning rates of momentum 0.9",
-            "learning_rate",
             "each learning rate of stochastic gradient descent with momentum 0.9",
-            Varying("learning_rate", {"optimizer": "sgd", "momentum": 0.9}),
+            ByValue("learning_rate", LEARNING_RATES["sgd", 0.9]),
+            {"optimizer": "sgd", "momentum": 0.9},
         ),
         hyperparameter(
             29,
             "shares removed by one pruning",
-            "pruning_rate",
             "each share of a hidden layer's weights that one pruning removes",
-            Varying("dense_rate"),
+            ByValue("dense_rate", PRUNING_RATES),
         ),
         hyperparameter(
             30,
             "distributions of the initial weights",
-            "initialisation",
             "each distribution of the initial weights",
-            Varying("initialisation"),
+            ByValue("initialisation", INITIALISATIONS),
         ),
         hyperparameter(
             31,
             "widths of the layers",
-            "width",
             "each pair of widths of the hidden layers, against the number of weights",
-            Varying("network"),
+            ByValue("network", NETWORKS),
         ),
         Figure(
             "figure-choices",
             "How much each choice of a recipe matters",
-            "choices",
-            "choices",
+            kinds.Effects(),
             "Test accuracy and early stop of the dense network; how much more accurate the 21.1% ticket is and how much"
             " sooner it reaches its early stop, against the dense network and against the same mask reinitialised: a"
             " line for each recipe. Not in the paper.",
-            (any_of("iterative"),),
-            selection=Several(),
+            selection=selection.Several(),
         ),
         Figure(
             "figure-size",
             "Accuracy against weight count: tickets and small dense networks",
-            "size",
-            "size",
+            kinds.ByWeights(("iterative", "random", "small-dense")),
             "Test accuracy at early stop against the number of weights, of tickets, of networks with as many weights at"
             " random places, and of dense networks narrowed until they have about as many. Not in the paper: would a"
             " small network have done as well?",

@@ -10,14 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from lottery.analysis.measures import AT_EARLY_STOP, EARLY_STOP, Comparison, Measured, NotRun
+from lottery.analysis.experiment import AT_EARLY_STOP, NotRun, TrainedExperiment
+from lottery.analysis.measures import Accuracy, Gain, Measure, Stop, StopRatio
 from lottery.analysis.statistics import Estimate, mean_estimate, ratio_estimate
 from lottery.arms.places import DENSE
+from lottery.figures.kinds import Effects
 from lottery.figures.recipes import networks_of
 from lottery.figures.style import WIDTH, caption, with_dense, write_below
 
-SIZE = 21.1
-"""Percent of weights remaining at which recipes are compared: where the paper's tickets are fastest."""
+SIZE = 0.211
+"""Weights remaining at which recipes are compared: where the paper's tickets are fastest."""
 
 COLOR = "#0072B2"
 
@@ -27,40 +29,31 @@ class Panel:
     """What is measured for each replicate, how its mean is taken, and the value that means no effect."""
 
     label: str
-    measure: Callable[[Comparison], Measured]
-    estimate: Callable[[Measured], Estimate] = mean_estimate
+    measure: Measure
+    estimate: Callable[[pd.Series], Estimate] = mean_estimate
     none: float | None = None
 
 
+REINIT = "iterative-reinit"
+
 PANELS = [
-    Panel("dense network:\ntest accuracy (%)", lambda c: 100 * c.values(DENSE, 100, AT_EARLY_STOP)),
-    Panel(
-        "dense network:\nearly-stop iteration (K)", lambda c: c.values(DENSE, 100, EARLY_STOP) / 1000, ratio_estimate
-    ),
-    Panel("ticket above dense:\ntest accuracy (points)", lambda c: c.accuracy_gain("iterative", SIZE), none=0),
-    Panel(
-        "ticket over dense:\nearly-stop iteration",
-        lambda c: c.early_stop_ratio("iterative", SIZE),
-        ratio_estimate,
-        none=1,
-    ),
-    Panel(
-        "ticket above reinitialised:\ntest accuracy (points)",
-        lambda c: c.accuracy_gain("iterative", SIZE, versus="iterative-reinit"),
-        none=0,
-    ),
+    Panel("dense network:\ntest accuracy (%)", Accuracy(DENSE, 1, column=AT_EARLY_STOP)),
+    Panel("dense network:\nearly-stop iteration (K)", Stop(DENSE, 1, "thousands of iterations"), ratio_estimate),
+    Panel("ticket above dense:\ntest accuracy (points)", Gain("iterative", SIZE), none=0),
+    Panel("ticket over dense:\nearly-stop iteration", StopRatio("iterative", SIZE), ratio_estimate, none=1),
+    Panel("ticket above reinitialised:\ntest accuracy (points)", Gain("iterative", SIZE, versus=REINIT), none=0),
     Panel(
         "reinitialised over ticket:\nearly-stop iteration",
-        lambda c: c.early_stop_ratio("iterative-reinit", SIZE, versus="iterative", versus_percent=SIZE),
+        StopRatio(REINIT, SIZE, versus="iterative"),
         ratio_estimate,
         none=1,
     ),
 ]
 
 
-def choices(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+def choices(_: Effects, levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """A row of panels for each network and dataset; in each panel a line for each experiment, in the run's order."""
-    levels = with_dense(levels, "iterative", "iterative-reinit")
+    levels = with_dense(levels, "iterative", REINIT)
     networks = list(networks_of(levels))
     lengths = [table["experiment"].nunique() for _, table in networks]
     figure, rows = plt.subplots(
@@ -76,7 +69,7 @@ def choices(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
         experiments = list(table["experiment"].unique())
         for axes, panel in zip(row, PANELS, strict=True):
             for place, experiment in enumerate(experiments):
-                draw_effect(axes, place, Comparison(table[table["experiment"] == experiment]), panel)
+                draw_effect(axes, place, TrainedExperiment(table[table["experiment"] == experiment]), panel)
             if panel.none is not None:
                 axes.axvline(panel.none, color="0.3", linewidth=0.8, linestyle="--")
             if panel.estimate is ratio_estimate:
@@ -87,17 +80,17 @@ def choices(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
         row[0].invert_yaxis()
         row[0].set_title(title, loc="left")
     text = (
-        f"Tickets of {SIZE}% of the weights, measured at early stop. Bars: 95% intervals over replicates; small dots:"
-        " each of them. "
+        f"Tickets of {100 * SIZE:g}% of the weights, measured at early stop. Bars: 95% intervals over replicates; small"
+        " dots: each of them. "
     )
     write_below(figure, text + caption(levels).partition(" Bars:")[0])
     return figure
 
 
-def draw_effect(axes: Axes, place: int, comparison: Comparison, panel: Panel) -> None:
+def draw_effect(axes: Axes, place: int, trained: TrainedExperiment, panel: Panel) -> None:
     """A point with its interval; nothing where the run did not train what is measured, or not long enough."""
     try:
-        values = panel.measure(comparison)
+        values = panel.measure.found(trained).numbers
     except NotRun:
         return
     found = panel.estimate(values)

@@ -1,20 +1,45 @@
 """Draws a figure of the catalog into files."""
 
-import importlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from lottery.analysis.tables import columns_of, read_table
 from lottery.arms.places import DENSE
 from lottery.arrays import replacing
 from lottery.errors import LotteryError, suggest
+from lottery.figures import (
+    along_training,
+    by_size,
+    choices,
+    dropout,
+    hyperparameters,
+    kinds,
+    moments,
+    ticket_weights,
+)
 from lottery.figures.catalog import CATALOG
 from lottery.figures.catalog import Figure as Entry
 from lottery.figures.selection import Trained
+from lottery.figures.style import use_style
 from lottery.settings.columns import RECIPE
+
+DRAWN_BY: dict[type[kinds.Picture], Callable[[Any, pd.DataFrame, pd.DataFrame], Figure]] = {
+    kinds.AlongTraining: along_training.curves_of_sizes,
+    kinds.AtMoments: moments.accuracy_by_size,
+    kinds.ByDropout: dropout.tickets_by_dropout,
+    kinds.BySize: by_size.measures_by_size,
+    kinds.ByValue: hyperparameters.by_value,
+    kinds.ByWeights: by_size.accuracy_by_weights,
+    kinds.Effects: choices.choices,
+    kinds.Histograms: ticket_weights.histograms,
+}
+"""From levels.csv and the further table to a figure, by the kind of picture."""
 
 
 def draw(name: str, levels: pd.DataFrame, details: pd.DataFrame, outputs: list[Path]) -> None:
@@ -29,7 +54,13 @@ def draw(name: str, levels: pd.DataFrame, details: pd.DataFrame, outputs: list[P
     levels = levels[levels["experiment"].isin(shown)]
     details = details[details["experiment"].isin(shown)]
     start_drawing()
-    save(getattr(importlib.import_module(f"lottery.figures.{entry.module}"), entry.function)(levels, details), outputs)
+    save(drawn(name, levels, details), outputs)
+
+
+def drawn(name: str, levels: pd.DataFrame, details: pd.DataFrame) -> Figure:
+    """The figure of this name, of all experiments of two tables."""
+    picture = entry_of(name).picture
+    return DRAWN_BY[type(picture)](picture, levels, details)
 
 
 def entry_of(name: str) -> Entry:
@@ -69,17 +100,13 @@ def trained_in(levels: pd.DataFrame) -> list[Trained]:
 def start_drawing() -> None:
     """Set matplotlib to draw into files, in the project's style."""
     mpl.use("agg")
-    from lottery.figures.style import use_style
-
     use_style()
 
 
 def save(figure: Figure, outputs: list[Path]) -> None:
     """Write a figure into files, each whole or not at all, and close it; equal figures give equal bytes."""
-    from matplotlib import pyplot
-
     for output in outputs:
         undated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(output.suffix)
         with replacing(output) as aside:
             figure.savefig(aside, metadata=undated)
-    pyplot.close(figure)
+    plt.close(figure)

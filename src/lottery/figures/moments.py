@@ -1,14 +1,14 @@
-"""What Figures 7 and 8 have in common: test accuracy at three moments of training against the weights remaining."""
-
-from dataclasses import dataclass
+"""Figures 7 and 8: test accuracy at three moments of training against the weights remaining."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
 from lottery.analysis.tables import NETWORK
-from lottery.figures.recipes import finish, networks_of, rate_and_warmup, recipes_of
-from lottery.figures.style import WIDTH, Look, arms_in, draw_arm, percent_axis, weights_axis, with_dense
+from lottery.figures.kinds import AtMoments
+from lottery.figures.looks import Look
+from lottery.figures.recipes import networks_of, rate_and_warmup, recipes_of
+from lottery.figures.style import WIDTH, arms_in, draw_arm, finish, percent_axis, weights_axis, with_dense
 
 ARMS = {"iterative": "winning ticket", "iterative-reinit": "random reinit"}
 
@@ -20,16 +20,7 @@ LEGEND_COLUMNS = 3
 """As many as the width holds."""
 
 
-@dataclass(frozen=True)
-class Moments:
-    """The iterations that a figure of the paper shows, the length of its trainings, and the sizes on its axis."""
-
-    iterations: tuple[int, ...]
-    length: int
-    ticks: list[float]
-
-
-def accuracy_by_size(levels: pd.DataFrame, curves: pd.DataFrame, paper: Moments) -> Figure:
+def accuracy_by_size(paper: AtMoments, levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """A row of panels for each network, one for each moment: tickets solid, reinitialised dashed and hollow.
 
     A training of another length is shown at the recorded test point nearest to the same part of it.
@@ -53,7 +44,7 @@ def accuracy_by_size(levels: pd.DataFrame, curves: pd.DataFrame, paper: Moments)
             for number, (experiment, name) in enumerate(names.items()):
                 rows = shown[shown["experiment"] == experiment]
                 color, marker = COLORS[number % len(COLORS)], MARKERS[number % len(MARKERS)]
-                for arm in arms_in(rows, list(ARMS)):
+                for arm in arms_in(rows, ARMS):
                     reinit = arm.endswith("-reinit")
                     look = Look(f"{name}: {ARMS[arm]}", color, marker, "--" if reinit else "-", hollow=reinit)
                     draw_arm(axes, rows, arm, "percent", "accuracy", look)

@@ -5,11 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pandas as pd
-from matplotlib.artist import Artist
-from matplotlib.figure import Figure
 
 from lottery.arms.places import DENSE
-from lottery.figures.style import caption, write_below
 
 Name = Callable[[dict[str, Any]], str]
 """From the recipe columns of levels.csv to what a line is called."""
@@ -40,13 +37,3 @@ def recipes_of(levels: pd.DataFrame, name: Name) -> dict[str, str]:
     names = {row["experiment"]: name(row) for row in dense.to_dict("records")}
     count = Counter(names.values())
     return {each: called if count[called] == 1 else f"{called} ({each})" for each, called in names.items()}
-
-
-def finish(figure: Figure, levels: pd.DataFrame, *, columns: int, note: str = "") -> None:
-    """One legend of all panels' lines above them, and below how many networks stand behind a point, and a note."""
-    lines: dict[str, Artist] = {}
-    for axes in figure.axes:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            lines.setdefault(label, handle)
-    figure.legend(list(lines.values()), list(lines), loc="outside upper center", ncols=columns)
-    write_below(figure, caption(levels), note)

@@ -3,49 +3,23 @@ paper.
 """
 
 import textwrap
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from lottery.arms.places import DENSE
+from lottery.figures.looks import LOOKS, Look
 
 WIDTH = 6.75
 """Inches: the text width of a page."""
 
-
-@dataclass(frozen=True)
-class Look:
-    """How a line is drawn. The colours are those of Okabe and Ito, distinct for the colour-blind."""
-
-    label: str
-    color: str
-    marker: str
-    line: str
-    hollow: bool = False
-
-
-LOOKS = {
-    "iterative": Look("winning ticket (iterative)", "#0072B2", "o", "-"),
-    "iterative-reinit": Look("random reinit (iterative)", "#E69F00", "s", "--"),
-    "one-shot": Look("winning ticket (one-shot)", "#009E73", "^", "-"),
-    "one-shot-reinit": Look("random reinit (one-shot)", "#D55E00", "v", "--"),
-    "random": Look("random sparse network", "#CC79A7", "D", ":"),
-    "small-dense": Look("small dense network", "#000000", "P", "-."),
-    "continued": Look("trained on while pruned, then rewound", "#009E73", "v", "--", hollow=True),
-    "own-values": Look("reinit from the ticket's own values", "#56B4E9", "^", "--", hollow=True),
-    "initial-magnitude": Look("pruned by initial magnitude", "#CC79A7", "X", "-."),
-    "noise-0.5": Look("noise of 0.5 sd", "#56B4E9", "^", "-", hollow=True),
-    "noise-1": Look("noise of 1 sd", "#009E73", "v", "-.", hollow=True),
-    "noise-2": Look("noise of 2 sd", "#CC79A7", "D", ":", hollow=True),
-    "noise-3": Look("noise of 3 sd", "#D55E00", "P", "--", hollow=True),
-}
-"""An arm's look; in no figure do two that are drawn together look alike."""
 
 PAPER_TICKS = [100, 51.3, 26.3, 13.5, 7.0, 3.6, 1.9, 1.0, 0.5, 0.3]
 """Percent of weights remaining that Figures 1 and 4 of the paper print."""
@@ -99,12 +73,12 @@ def draw_arm(axes: Axes, levels: pd.DataFrame, arm: str, x: str, y: str, look: L
     axes.plot(points[x]["mean"][lost], mean[lost], linestyle="none", marker="x", color="black", markersize=8)
 
 
-def arms_in(levels: pd.DataFrame, arms: list[str]) -> list[str]:
+def arms_in(levels: pd.DataFrame, arms: Iterable[str]) -> list[str]:
     """Those of the arms that the table holds, in the order given."""
     return [arm for arm in arms if len(with_dense(levels, arm)["arm"].unique()) > 1]
 
 
-def weights_axis(axes: Axes, percents: pd.Series, ticks: list[float], *, log: bool = True) -> None:
+def weights_axis(axes: Axes, percents: pd.Series, ticks: Iterable[float], *, log: bool = True) -> None:
     """Percent of weights remaining, falling to the right, with the paper's ticks as far as the data reach."""
     if log:
         axes.set_xscale("log")
@@ -144,16 +118,49 @@ def thousands_along(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(IN_THOUSANDS)
 
 
+LABELS = {
+    "early_stop_iteration": "early-stop iteration\n(validation)",
+    "validation_accuracy_at_early_stop": "validation accuracy\nat early stop (%)",
+    "test_accuracy_at_early_stop": "test accuracy\nat early stop (%)",
+    "train_accuracy_at_early_stop": "training accuracy\nat early stop (%)",
+    "test_accuracy_final": "test accuracy\nat the end of training (%)",
+    "train_accuracy_final": "training accuracy\nat the end of training (%)",
+}
+"""Columns of levels.csv and what their axes are called."""
+
+PAPER_WINDOWS = {
+    "test_accuracy_at_early_stop": (0.92, 0.99),
+    "test_accuracy_final": (0.92, 0.99),
+    "validation_accuracy_at_early_stop": (0.94, 0.99),
+    "train_accuracy_at_early_stop": (0.93, 1.002),
+    "train_accuracy_final": (0.93, 1.002),
+}
+"""What vertical axes span in Figures 4a and 26, by measure; those of the accuracies at the end are not known, and taken
+to be the same.
+"""
+
+
+def measure_axis(axes: Axes, measure: str, *, cut: bool = True) -> None:
+    """The vertical axis of a column of levels.csv, cut to the paper's window where lines leave it downwards."""
+    (thousands if measure == "early_stop_iteration" else percent_axis)(axes)
+    axes.set_ylabel(LABELS[measure])
+    if cut and measure in PAPER_WINDOWS:
+        cut_below(axes, PAPER_WINDOWS[measure])
+
+
 def percent_axis(axes: Axes) -> None:
     """Accuracies (fractions) on the vertical axis, in percent."""
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}"))
 
 
-def finish(figure: Figure, levels: pd.DataFrame, axes: Axes, *, columns: int) -> None:
-    """The legend of one panel above all, and below how many networks stand behind a point."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=columns)
-    write_below(figure, caption(levels))
+def finish(figure: Figure, levels: pd.DataFrame, *, columns: int, note: str = "") -> None:
+    """One legend of all panels' lines above them, and below how many networks stand behind a point, and a note."""
+    lines: dict[str, Artist] = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            lines.setdefault(label, handle)
+    figure.legend(list(lines.values()), list(lines), loc="outside upper center", ncols=columns)
+    write_below(figure, caption(levels), note)
 
 
 def caption(levels: pd.DataFrame, spread: str = "Bars") -> str:

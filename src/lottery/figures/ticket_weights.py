@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lottery.figures.kinds import Histograms
 from lottery.figures.style import WIDTH, write_below
 
 LAYERS = ["first hidden layer", "second hidden layer", "output layer"]
@@ -19,31 +20,6 @@ Label = Callable[[pd.Series], str]
 """What a line is called, from a row of its histogram."""
 
 
-def initial_values(levels: pd.DataFrame, distributions: pd.DataFrame) -> Figure:
-    """Initial values of the weights of tickets."""
-    return panels(levels, distributions, "initial", LAYERS, "initial weight", by_size)
-
-
-def movement(levels: pd.DataFrame, distributions: pd.DataFrame) -> Figure:
-    """How far the dense network's weights move, of the ticket and of the others."""
-    return panels(levels, distributions, "movement", LAYERS, "|trained - initial|", by_membership)
-
-
-def magnitude_gain(levels: pd.DataFrame, distributions: pd.DataFrame) -> Figure:
-    """How far they move away from 0."""
-    return panels(levels, distributions, "magnitude_gain", LAYERS, "|trained| - |initial|", by_membership)
-
-
-def incoming(levels: pd.DataFrame, distributions: pd.DataFrame) -> Figure:
-    """The shares of units' incoming links that tickets keep."""
-    return panels(levels, distributions, "incoming", UNITS_BEHIND, "share of incoming links kept", by_size)
-
-
-def outgoing(levels: pd.DataFrame, distributions: pd.DataFrame) -> Figure:
-    """The shares of units' outgoing links that tickets keep."""
-    return panels(levels, distributions, "outgoing", UNITS_BEFORE, "share of outgoing links kept", by_size)
-
-
 def by_size(row: pd.Series) -> str:
     return f"{100 * row['weights_remaining']:.3g}% of the weights remain"
 
@@ -52,11 +28,20 @@ def by_membership(row: pd.Series) -> str:
     return f"in the {100 * row['weights_remaining']:.3g}% ticket" if row["kept"] else "not in it"
 
 
-def panels(
-    levels: pd.DataFrame, distributions: pd.DataFrame, quantity: str, titles: Sequence[str], x: str, label: Label
-) -> Figure:
+PANELS: dict[str, tuple[Sequence[str], str, Label]] = {
+    "initial": (LAYERS, "initial weight", by_size),
+    "movement": (LAYERS, "|trained - initial|", by_membership),
+    "magnitude_gain": (LAYERS, "|trained| - |initial|", by_membership),
+    "incoming": (UNITS_BEHIND, "share of incoming links kept", by_size),
+    "outgoing": (UNITS_BEFORE, "share of outgoing links kept", by_size),
+}
+"""By quantity: titles of the panels, what lies along their axis, how lines are told apart."""
+
+
+def histograms(picture: Histograms, levels: pd.DataFrame, distributions: pd.DataFrame) -> Figure:
     """A row for each experiment, a panel for each layer."""
-    table = distributions[distributions["quantity"] == quantity]
+    titles, x, label = PANELS[picture.quantity]
+    table = distributions[distributions["quantity"] == picture.quantity]
     experiments = table["experiment"].unique()
     layers = sorted(table["layer"].unique())
     figure, rows = plt.subplots(
