@@ -147,6 +147,7 @@ def snapshots_of(place: Place, experiment: Experiment) -> list[int]:
     """
     named = {k for chosen in experiment.arms if chosen.arm == place.arm for k in chosen.snapshots}
     if place.arm == DENSE:
-        rows = [arm(chosen.arm) for chosen in experiment.arms]
+        # Arms of a user's file that was not loaded for this job have no rewind point of their own (`Job.extensions`).
+        rows = [ARMS[chosen.arm] for chosen in experiment.arms if chosen.arm in ARMS]
         named |= {experiment.rewind_iteration, *(rewound_to(row, experiment) for row in rows)} - {0}
     return sorted(named)

@@ -52,13 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser, verb: Callable[..., None]) ->
         if typing.get_origin(kind) is list:
             (kind,) = typing.get_args(kind)
             options["nargs"] = "+"
-        kinds = [each for each in typing.get_args(kind) if each is not type(None)] or [kind]
+        if type(None) in typing.get_args(kind):
+            (kind,) = (each for each in typing.get_args(kind) if each is not type(None))
         if typing.get_origin(kind) is typing.Literal:
             options["choices"] = typing.get_args(kind)
         elif kind is bool:
             options = {"help": told.help, "action": "store_true"}
         else:
-            options["type"] = PARSERS.get(kinds[0], kinds[0])
+            options["type"] = PARSERS.get(kind, kind)
         if parameter.kind is parameter.KEYWORD_ONLY:
             required = parameter.default is parameter.empty
             options |= {"required": True} if required else {"default": parameter.default}

@@ -7,7 +7,9 @@ from pathlib import Path
 from lottery.arms.arm import Arm
 from lottery.arms.lineage import File, Inputs, arm, made_from, rewound_to, snapshots_of
 from lottery.arms.masks import Pruned, Whole
-from lottery.arms.places import Member, Place, Replicates
+from lottery.arms.places import DENSE, Member, Place, Replicates
+from lottery.arms.rows import ARMS
+from lottery.arms.starts import Rewound
 from lottery.datasets.catalog import source
 from lottery.datasets.sources import Source
 from lottery.extensions import needed
@@ -96,6 +98,10 @@ class Job:
         """The user's files that it depends on."""
         names = {self.experiment.network, self.experiment.dataset}
         rows = [self.arm, *(arm(name) for name in self.arm.named_arms)]
+        if self.place.arm == DENSE:
+            # The dense training writes the weights that arms with rewind points of their own start from.
+            named = [ARMS[chosen.arm] for chosen in self.experiment.arms if chosen.arm in ARMS]
+            rows += [row for row in named if isinstance(row.start, Rewound) and row.start.at]
         names |= {row.name for row in rows} | {row.mask.scores for row in rows if isinstance(row.mask, Pruned)}
         return needed(self.settings.extensions, names)
 

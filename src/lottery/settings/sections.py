@@ -337,9 +337,9 @@ class Settings(Section):
         min_length=1,
     )
     extensions: list[str] = key(
-        "Python files of your own that add networks, datasets, arms, criteria and figures, in the order in which they are"
-        " run; relative paths start at the working directory. They are run as they are, as a Snakefile is. An overlay"
-        " replaces the list. An edit repeats the experiments that use what the file, or one after it, adds.",
+        "Python files of your own that add networks, datasets, arms, criteria and figures, in the order in which they"
+        " are run; relative paths start at the working directory. They are run as they are, as a Snakefile is. An"
+        " overlay replaces the list. An edit repeats the experiments that use what the file, or one after it, adds.",
         default=[],
     )
     run_experiments: list[str] = key("Names of the experiments to run, from `experiments`.", min_length=1)
