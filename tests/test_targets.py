@@ -11,8 +11,12 @@ def test_the_rule_graph_of_the_readme_is_that_of_the_rules(smoke):
     said = smoke("--rulegraph", "mermaid-js")
     names = dict(re.findall(r"(id\d+)\[(\w+)\]", said))
     edges = {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", said)}
-    shown = (REPOSITORY / "README.md").read_text().split("```mermaid")[1].split("```")[0]
-    assert set(re.findall(r"(\w+) --> (\w+)", shown)) == edges
+    shown, words = (REPOSITORY / "README.md").read_text().split("```mermaid")[1].split("```")[:2]
+    settings = {(before, after) for before, after in edges if before == "write_settings"}
+    assert set(re.findall(r"(\w+) --> (\w+)", shown)) == edges - settings
+    assert "`write_settings`, before all of them, writes the run's settings" in " ".join(words.split())
+    commands = {"initialize", "prune", "rewind", "make_control", "train", "collect", "describe_tickets"}
+    assert {after for _, after in settings} == commands
 
 
 def test_paper_mnist_is_declared_in_full(fresh):
