@@ -5,10 +5,12 @@ import json
 import pytest
 from conftest import experiment
 
-from lottery.analysis.tables import LEVELS, collect_levels, read_table, write_table
+from lottery.analysis.tables import LEVELS, TEXTS, collect_levels, read_table, write_table
 from lottery.errors import LotteryError
+from lottery.figures.catalog import figures_of_run
+from lottery.recipe import RECIPE, Column, recipe_columns
 from lottery.runs import read_run
-from lottery.settings import Training
+from lottery.settings import Experiment, Training
 
 
 def test_levels_tell_the_recipe(tmp_path):
@@ -43,3 +45,24 @@ def test_levels_tell_the_recipe(tmp_path):
     with pytest.raises(LotteryError, match="experiment 'e' is none of the run's: other"):
         collect_levels(folders, read_run(run | {"run_experiments": ["other"], "experiments": {"other": values}}))
     assert table["weights_remaining"].tolist() == pytest.approx([1, 0.8])
+
+
+def test_columns_of_text_are_read_as_text():
+    recipe = recipe_columns(Experiment.model_validate(experiment()))
+    assert {name for name, value in recipe.items() if isinstance(value, str)} == TEXTS & set(RECIPE)
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        (Column(float, lambda each: each.training.optimizer), "added holds 'adam', and RECIPE says float"),
+        (Column(str, lambda each: each.training.batch_size), "added holds 20, and RECIPE says str"),
+    ],
+    ids=["text", "number"],
+)
+def test_a_column_that_could_not_be_read_again_is_told_before_training(monkeypatch, column, told):
+    """A run asks which figures it has before it trains."""
+    monkeypatch.setitem(RECIPE, "added", column)
+    run = {"run": "r", "run_experiments": ["e"], "experiments": {"e": experiment(training={"batch_size": 20})}}
+    with pytest.raises(LotteryError, match=told):
+        figures_of_run(read_run(run))

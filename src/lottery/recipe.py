@@ -1,26 +1,47 @@
 """What of an experiment's recipe the tables tell, so that claims and figures know which experiments they speak of."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
+from lottery.errors import LotteryError
 from lottery.settings import Experiment
 
-RECIPE: dict[str, Callable[[Experiment], str | float]] = {
-    "iterations": lambda experiment: experiment.training.iterations,
-    "learning_rate": lambda experiment: experiment.training.learning_rate,
-    "warmup_iterations": lambda experiment: experiment.training.warmup_iterations,
-    "dropout": lambda experiment: experiment.training.dropout,
-    "pruning_scope": lambda experiment: experiment.pruning.scope,
-    "rewind_iteration": lambda experiment: experiment.rewind_iteration,
-    "optimizer": lambda experiment: experiment.training.optimizer,
-    "momentum": lambda experiment: experiment.training.momentum,
-    "batch_size": lambda experiment: experiment.training.batch_size,
-    "input_scaling": lambda experiment: experiment.training.input_scaling,
-    "initialisation": lambda experiment: str(experiment.initialisation),
-    "dense_rate": lambda experiment: experiment.pruning.dense_rate,
+Cell = TypeVar("Cell", str, float)
+
+
+@dataclass(frozen=True)
+class Column(Generic[Cell]):
+    """A column of levels.csv: whether it holds text or numbers, and where it stands in the settings."""
+
+    kind: type[Cell]
+    of: Callable[[Experiment], Cell]
+
+
+RECIPE: dict[str, Column[str] | Column[float]] = {
+    "iterations": Column(float, lambda experiment: experiment.training.iterations),
+    "learning_rate": Column(float, lambda experiment: experiment.training.learning_rate),
+    "warmup_iterations": Column(float, lambda experiment: experiment.training.warmup_iterations),
+    "dropout": Column(float, lambda experiment: experiment.training.dropout),
+    "pruning_scope": Column(str, lambda experiment: experiment.pruning.scope),
+    "rewind_iteration": Column(float, lambda experiment: experiment.rewind_iteration),
+    "optimizer": Column(str, lambda experiment: experiment.training.optimizer),
+    "momentum": Column(float, lambda experiment: experiment.training.momentum),
+    "batch_size": Column(float, lambda experiment: experiment.training.batch_size),
+    "input_scaling": Column(str, lambda experiment: experiment.training.input_scaling),
+    "initialisation": Column(str, lambda experiment: str(experiment.initialisation)),
+    "dense_rate": Column(float, lambda experiment: experiment.pruning.dense_rate),
 }
-"""Columns of levels.csv and where each stands in the settings."""
+"""Columns of levels.csv, by name."""
 
 
 def recipe_columns(experiment: Experiment) -> dict[str, str | float]:
-    """The recipe's columns of an experiment's rows."""
-    return {column: value(experiment) for column, value in RECIPE.items()}
+    """The recipe's columns of an experiment's rows.
+
+    Raises LotteryError where one holds text and RECIPE says numbers, or the other way round: tables could not be read.
+    """
+    values = {name: column.of(experiment) for name, column in RECIPE.items()}
+    for name, value in values.items():
+        if isinstance(value, str) != (RECIPE[name].kind is str):
+            raise LotteryError(f"recipe: {name} holds {value!r}, and RECIPE says {RECIPE[name].kind.__name__}")
+    return values

@@ -63,17 +63,8 @@ what it would be if as many were kept at random. Empty where there are no others
 DISTRIBUTIONS = ["experiment", "quantity", "level", "weights_remaining", "layer", "kept", "low", "high", "density"]
 """Columns of distributions.csv: histograms over all replicates. kept: 1 of the kept weights, 0 of the others."""
 
-TEXTS = {
-    "experiment",
-    "arm",
-    "dataset",
-    "network",
-    "pruning_scope",
-    "optimizer",
-    "input_scaling",
-    "initialisation",
-    "quantity",
-}
+TEXTS = {"experiment", "arm", "dataset", "network", "quantity"}
+TEXTS |= {name for name, column in RECIPE.items() if column.kind is str}
 """Columns that hold text."""
 
 
