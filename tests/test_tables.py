@@ -55,14 +55,14 @@ def test_columns_of_text_are_read_as_text():
 @pytest.mark.parametrize(
     ("column", "told"),
     [
-        (Column(float, lambda each: each.training.engine), "engine holds 'sparse', and RECIPE says float"),
-        (Column(str, lambda each: each.training.batch_size), "engine holds 20, and RECIPE says str"),
+        (Column(float, lambda each: each.training.optimizer), "added holds 'adam', and RECIPE says float"),
+        (Column(str, lambda each: each.training.batch_size), "added holds 20, and RECIPE says str"),
     ],
     ids=["text", "number"],
 )
 def test_a_column_that_could_not_be_read_again_is_told_before_training(monkeypatch, column, told):
     """A run asks which figures it has before it trains."""
-    monkeypatch.setitem(RECIPE, "engine", column)
+    monkeypatch.setitem(RECIPE, "added", column)
     run = {"run": "r", "run_experiments": ["e"], "experiments": {"e": experiment(training={"batch_size": 20})}}
     with pytest.raises(LotteryError, match=told):
         figures_of_run(read_run(run))

@@ -24,14 +24,14 @@ NOT_BELOW = Range(above=-0.2)
 WITHIN = "within 0.2 points"
 
 
-def others(values: Sequence[T], *but: T) -> tuple[T, ...]:
+def others(values: Sequence[T], *known: T) -> tuple[T, ...]:
     """The paper's other values of a hyperparameter."""
-    return tuple(value for value in values if value not in but)
+    return tuple(value for value in values if value not in known)
 
 
-def adam(*rates: float) -> Subject:
-    """The paper's recipe with other learning rates of Adam."""
-    return Subject(LENET, MNIST, recipe={**PAPER, "learning_rate": rates})
+def but(**values: str | float | tuple[str | float, ...]) -> Subject:
+    """The paper's recipe but for these values."""
+    return Subject(LENET, MNIST, recipe={**PAPER, **values})
 
 
 HYPERPARAMETERS = [
@@ -59,7 +59,7 @@ HYPERPARAMETERS = [
         Range(above=95),
         needs_iterations=50_000,
         note="not in the first 95% of it",
-        subject=adam(0.000025, 0.0064),
+        subject=but(learning_rate=(0.000025, 0.0064)),
     ),
     Claim(
         "G2b",
@@ -68,7 +68,7 @@ HYPERPARAMETERS = [
         Gain(DENSE, 1, column=ON_VALIDATION, elsewhere=True),
         SIMILAR,
         note=WITHIN,
-        subject=adam(0.0002, 0.0008, 0.002),
+        subject=but(learning_rate=(0.0002, 0.0008, 0.002)),
         versus=ADAM,
     ),
     Claim(
@@ -77,7 +77,7 @@ HYPERPARAMETERS = [
         "App. G.2, Fig. 26",
         StopRatio(DENSE, 1, elsewhere=True),
         LATER,
-        subject=adam(*others(LEARNING_RATES["adam", 0.0], 0.0012, 0.002)),
+        subject=but(learning_rate=others(LEARNING_RATES["adam", 0.0], 0.0012, 0.002)),
         versus=ADAM,
     ),
     Claim(
@@ -127,7 +127,7 @@ HYPERPARAMETERS = [
         GainByWeights("iterative", 60_000, 2_500),
         WORSE,
         note="at as many weights, mean from 22% to 1%",
-        subject=Subject(LENET, MNIST, recipe={**PAPER, "dense_rate": (0.4, 0.6, 0.8)}),
+        subject=but(dense_rate=(0.4, 0.6, 0.8)),
         versus=ADAM,
     ),
     Claim(
@@ -137,7 +137,7 @@ HYPERPARAMETERS = [
         GainByWeights("iterative", 60_000, 2_500),
         NOT_BELOW,
         note=f"at as many weights, mean from 22% to 1%, {WITHIN} or more accurate",
-        subject=Subject(LENET, MNIST, recipe={**PAPER, "dense_rate": 0.1}),
+        subject=but(dense_rate=0.1),
         versus=ADAM,
     ),
     Claim(
@@ -148,7 +148,7 @@ HYPERPARAMETERS = [
         SIMILAR,
         paper=0.0,
         note=f"mean from 80% to 3.6%, {WITHIN}",
-        subject=Subject(LENET, MNIST, recipe={**PAPER, "initialisation": "normal 0.1"}),
+        subject=but(initialisation="normal 0.1"),
         versus=ADAM,
     ),
     Claim(
@@ -158,11 +158,7 @@ HYPERPARAMETERS = [
         GainByWeights("iterative", 215_000, 9_000),
         WORSE,
         note="mean from 80% to 3.6%",
-        subject=Subject(
-            LENET,
-            MNIST,
-            recipe={**PAPER, "initialisation": others(INITIALISATIONS, "glorot-normal", "normal 0.1")},
-        ),
+        subject=but(initialisation=others(INITIALISATIONS, "glorot-normal", "normal 0.1")),
         versus=ADAM,
     ),
     Claim(

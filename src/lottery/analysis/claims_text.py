@@ -4,18 +4,8 @@ import math
 
 import pandas as pd
 
-HEADINGS = [
-    "claim",
-    "weights remaining",
-    "paper",
-    "ours (95% interval)",
-    "n",
-    "p",
-    "effect size",
-    "verdict",
-    "holds if",
-]
-HEADINGS += ["note"]
+HEADINGS = ["claim", "weights remaining", "paper", "ours (95% interval)", "n", "p", "effect size", "verdict"]
+HEADINGS += ["holds if", "note"]
 
 NUMBERS = ["weights_remaining", "paper", "p_corrected", "effect_size"]
 

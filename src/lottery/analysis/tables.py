@@ -12,27 +12,10 @@ from lottery.errors import LotteryError
 from lottery.settings import Settings, Training
 from lottery.settings.columns import RECIPE, recipe_columns
 
-LEVELS = [
-    "experiment",
-    "arm",
-    "replicate",
-    "draw",
-    "level",
-    "weights",
-    "weights_remaining",
-    "early_stop_iteration",
-    "validation_loss_at_early_stop",
-    "validation_accuracy_at_early_stop",
-    "test_accuracy_at_early_stop",
-    "train_accuracy_at_early_stop",
-    "test_accuracy_final",
-    "train_accuracy_final",
-    "train_seconds",
-    "dataset",
-    "network",
-    "diverged_iteration",
-    *RECIPE,
-]
+LEVELS = ["experiment", "arm", "replicate", "draw", "level", "weights", "weights_remaining", "early_stop_iteration"]
+LEVELS += ["validation_loss_at_early_stop", "validation_accuracy_at_early_stop", "test_accuracy_at_early_stop"]
+LEVELS += ["train_accuracy_at_early_stop", "test_accuracy_final", "train_accuracy_final", "train_seconds", "dataset"]
+LEVELS += ["network", "diverged_iteration", *RECIPE]
 """Columns of levels.csv. weights_remaining, accuracies and dropout are fractions, iterations numbers of updates. What a
 training that diverged did not reach is empty, and diverged_iteration is empty for all others.
 """

@@ -35,7 +35,7 @@ TOLD = [0, 3, 7, 12, 15, 20]
 
 NETWORK = "lenet-300-100"
 
-RECIPE = Training(test_every=500)
+TRAINING = Training(test_every=500)
 """The paper's recipe: validation every 100 iterations; the engines take the curve of test accuracy every 500."""
 
 
@@ -51,7 +51,7 @@ class Contestant:
 
 def advance_of(engine: Engine) -> Callable[[NDArray], object]:
     """An engine's updates with batches, int64 [members, updates, batch_size]."""
-    return lambda batches: engine.advance(Stretch(batches, [RECIPE.learning_rate] * batches.shape[1]))
+    return lambda batches: engine.advance(Stretch(batches, [TRAINING.learning_rate] * batches.shape[1]))
 
 
 class Setting:
@@ -59,16 +59,16 @@ class Setting:
 
     def __init__(self, dataset: Path) -> None:
         torch_engine.one_thread()
-        (self.split,) = read_splits(dataset, RECIPE, 0, [0])
+        (self.split,) = read_splits(dataset, TRAINING, 0, [0])
         self.network = build(NETWORK, (28, 28), 10)
         seed = Seed(0, "benchmark", 0)
         self.initial = self.network.initial(seed.generator("initialisation"))
         self.batches = shuffled_batches(
-            len(self.split.train), RECIPE.batch_size, lambda epoch: seed.generator("batches", epoch=epoch)
+            len(self.split.train), TRAINING.batch_size, lambda epoch: seed.generator("batches", epoch=epoch)
         )
-        self.torch_images = torch_engine.resident([self.split], RECIPE)
-        self.sparse_images = sparse_engine.resident([self.split], RECIPE)
-        dense = sparse_engine.Engine(self.network, stack([self.initial]), None, self.sparse_images, RECIPE)
+        self.torch_images = torch_engine.resident([self.split], TRAINING)
+        self.sparse_images = sparse_engine.resident([self.split], TRAINING)
+        dense = sparse_engine.Engine(self.network, stack([self.initial]), None, self.sparse_images, TRAINING)
         advance_of(dense)(self.batches(0, 1000)[None])
         self.trained = of_member(dense.parameters(), 0)
 
@@ -92,22 +92,22 @@ def run(setting: Setting, repeats: int) -> pd.DataFrame:
     for level in LEVELS:
         counts = ladder(network, Pruning(), level)
         start, mask = setting.ticket(level)
-        plain = PlainLoop(NETWORK, (1, 28, 28), start, mask, split, RECIPE, torch_engine.SLICE)
+        plain = PlainLoop(NETWORK, (1, 28, 28), start, mask, split, TRAINING, torch_engine.SLICE)
 
         def advance(batches: NDArray, plain: PlainLoop = plain) -> float:
             return plain.advance(torch.tensor(batches[0]))
 
-        contestants = [Contestant("plain", advance, plain.evaluate, RECIPE.validation_every)]
+        contestants = [Contestant("plain", advance, plain.evaluate, TRAINING.validation_every)]
         for name, (engine, images) in engines.items():
-            made = engine(network, stack([start]), stack([mask]) if mask else None, images, RECIPE)
-            contestants.append(Contestant(name, advance_of(made), made.evaluate, RECIPE.test_every))
+            made = engine(network, stack([start]), stack([mask]) if mask else None, images, TRAINING)
+            contestants.append(Contestant(name, advance_of(made), made.evaluate, TRAINING.test_every))
         times: dict[str, list[tuple[float, float, float]]] = {contestant.name: [] for contestant in contestants}
         for repeat in range(repeats + 1):
             stretch = batches(100 * repeat, 100 * (repeat + 1))[None]
             for contestant in contestants:
                 measured = (
                     seconds(contestant.advance, stretch) / stretch.shape[1],
-                    seconds(contestant.evaluate, "validation") / RECIPE.validation_every,
+                    seconds(contestant.evaluate, "validation") / TRAINING.validation_every,
                     seconds(contestant.evaluate, "test") / contestant.test_every,
                 )
                 if repeat:  # the first time warms up

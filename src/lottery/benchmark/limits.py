@@ -15,7 +15,7 @@ import pandas as pd
 from numba import njit
 from numpy.typing import NDArray
 
-from lottery.benchmark.cost import RECIPE, Setting, seconds
+from lottery.benchmark.cost import TRAINING, Setting, seconds
 from lottery.training.sparse.images import place_images
 from lottery.training.sparse.machine import flush_denormals, set_mode, zeros
 from lottery.training.sparse.network import SparseNetwork
@@ -106,7 +106,7 @@ def run(setting: Setting) -> tuple[Ceilings, pd.DataFrame]:
     """The ceilings, and one row for each level and step of an update, in microseconds: as measured, and at its roof."""
     rows: list[tuple[int, str, float, float]] = []
     networks = {
-        level: SparseNetwork(setting.network, *setting.ticket(level), setting.sparse_images[0], RECIPE)
+        level: SparseNetwork(setting.network, *setting.ticket(level), setting.sparse_images[0], TRAINING)
         for level in LEVELS
     }
     limits = ceilings(networks[0])

@@ -15,7 +15,7 @@ from lottery.analysis.measures import Accuracy, Gain, Measure, Stop, StopRatio
 from lottery.analysis.statistics import Estimate, mean_estimate, ratio_estimate
 from lottery.arms.places import DENSE
 from lottery.figures.kinds import Effects
-from lottery.figures.recipes import networks_of
+from lottery.figures.side_by_side import networks_of
 from lottery.figures.style import WIDTH, caption, with_dense, write_below
 
 SIZE = 0.211

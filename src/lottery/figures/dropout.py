@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from lottery.figures.kinds import ByDropout
 from lottery.figures.looks import Look
-from lottery.figures.recipes import dropout, networks_of, recipes_of
+from lottery.figures.side_by_side import dropout, networks_of, recipes_of
 from lottery.figures.style import WIDTH, draw_arm, finish, measure_axis, weights_axis, with_dense
 
 

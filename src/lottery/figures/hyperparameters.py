@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from lottery.arms.places import DENSE
 from lottery.figures.kinds import ByValue
 from lottery.figures.looks import Look
-from lottery.figures.recipes import Name, networks_of, recipes_of
+from lottery.figures.side_by_side import Name, networks_of, recipes_of
 from lottery.figures.style import PAPER_TICKS, WIDTH, draw_arm, finish, measure_axis, weights_axis, with_dense
 
 MEASURES = ["early_stop_iteration", "validation_accuracy_at_early_stop"]

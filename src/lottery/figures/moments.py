@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from lottery.analysis.tables import NETWORK
 from lottery.figures.kinds import AtMoments
 from lottery.figures.looks import Look
-from lottery.figures.recipes import networks_of, rate_and_warmup, recipes_of
+from lottery.figures.side_by_side import networks_of, rate_and_warmup, recipes_of
 from lottery.figures.style import WIDTH, arms_in, draw_arm, finish, percent_axis, weights_axis, with_dense
 
 ARMS = {"iterative": "winning ticket", "iterative-reinit": "random reinit"}

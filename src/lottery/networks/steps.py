@@ -144,7 +144,7 @@ class Network:
     @property
     def fully_connected(self) -> bool:
         """Whether there are two layers or more and all are, have biases and a ReLU and no other step between any two,
-        dropout apart: what the engine `sparse` can train.
+        dropout apart.
         """
         steps = [step for step in self.steps if step not in ("flatten", "dropout")]
         return (
