@@ -147,6 +147,13 @@ def make_parser() -> argparse.ArgumentParser:
     added.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a finished run: results/<run>")
     added.add_argument("--output", type=Path, required=True, help="folder to write to, such as docs/results/<run>")
 
+    added = verb(verbs.join, "join")
+    with_extensions(added)
+    added.add_argument("parts", type=Path, nargs="+", metavar="PART", help="results/<run> or docs/results/<run>")
+    added.add_argument("--output", type=Path, required=True, help="folder to write to; the run is named as it is")
+    added.add_argument("--experiments", nargs="+", metavar="NAME", help="their order; default: that of the parts")
+    added.add_argument("--figures", nargs="+", metavar="NAME", help="figures to draw; default: those of the parts")
+
     added = verb(verbs.plot, "plot")
     added.add_argument("--figure", required=True)
     added.add_argument("--levels", type=Path, required=True)

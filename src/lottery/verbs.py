@@ -116,6 +116,13 @@ def publish(chosen: Arguments) -> None:
     publish(chosen.run_folder, chosen.output)
 
 
+def join(chosen: Arguments) -> None:
+    """Put finished or published runs, or parts of one trained on several machines, together into one published run."""
+    from lottery.joining import join
+
+    join(chosen.parts, chosen.output, chosen.experiments, chosen.figures)
+
+
 def plot(chosen: Arguments) -> None:
     """Draw one figure from the tables."""
     from lottery.analysis.tables import LEVELS, columns_of, read_table

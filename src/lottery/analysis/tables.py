@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -36,6 +37,9 @@ LEVELS = [
 """Columns of levels.csv. weights_remaining, accuracies and dropout are fractions, iterations numbers of updates. What a
 training that diverged did not reach is empty, and diverged_iteration is empty for all others.
 """
+
+COUNTS = ["early_stop_iteration", "diverged_iteration"]
+"""Columns of whole numbers that may be empty."""
 
 NETWORK = ["experiment", "arm", "level", "replicate", "draw"]
 """Columns that name a trained network, in both tables."""
@@ -135,8 +139,7 @@ def collect_levels(folders: list[Path], settings: Settings) -> pd.DataFrame:
     if missing:
         raise LotteryError(f"{', '.join(sorted(missing))}: no dense network, so weights remaining cannot be told")
     table["weights_remaining"] = table["weights"] / table["experiment"].map(dense)
-    counts = ["early_stop_iteration", "diverged_iteration"]
-    table[counts] = table[counts].astype("Int64")
+    table[COUNTS] = table[COUNTS].astype("Int64")
     return table[LEVELS]
 
 
@@ -153,9 +156,16 @@ def collect_curves(folders: list[Path]) -> pd.DataFrame:
 
 def read_summary(folder: Path) -> Summary:
     """What a training job says of itself. Raises LotteryError naming the file and what in it is wrong."""
-    path = folder / "summary.json"
+    return read_checked(folder / "summary.json", Summary)
+
+
+Content = TypeVar("Content", bound=BaseModel)
+
+
+def read_checked(path: Path, kind: type[Content]) -> Content:
+    """What a file of JSON holds. Raises LotteryError naming the file and what in it is wrong."""
     try:
-        return Summary.model_validate_json(read_bytes(path))
+        return kind.model_validate_json(read_bytes(path))
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(map(str, problem["loc"]))

@@ -4,7 +4,7 @@ Of fully connected networks and tickets found by iterative pruning.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -130,15 +130,20 @@ def distribution_rows(network: Network, dense: Dense, tickets: dict[int, Weights
     """Rows of distributions.csv without the experiment."""
     percents = {100 * remaining(masks, 0): level for level, masks in tickets.items()}
     histograms = []
-    for quantity, sizes in QUANTITIES.items():
-        trained = [nearest_size(percents, size) for size in sizes]
-        for percent in [size for size in trained if size is not None] or [min(percents)]:
+    for quantity in QUANTITIES:
+        for percent in sizes_of(quantity, percents):
             level = percents[percent]
             for number, name in enumerate(network.weight_names(), start=1):
                 for kept, values, edges in samples(quantity, dense, name, tickets[level][name]):
                     known = {"quantity": quantity, "level": level, "weights_remaining": percent / 100}
                     histograms.append(histogram(values, edges).assign(**known, layer=number, kept=kept))
     return pd.concat(histograms, ignore_index=True)
+
+
+def sizes_of(quantity: str, percents: Collection[float]) -> list[float]:
+    """At which of the trained sizes, in percent of weights remaining, a quantity has histograms; the largest first."""
+    trained = [nearest_size(percents, size) for size in QUANTITIES[quantity]]
+    return [size for size in trained if size is not None] or [min(percents)]
 
 
 def samples(quantity: str, dense: Dense, name: str, kept: NDArray) -> Iterator[tuple[int, NDArray, NDArray]]:
