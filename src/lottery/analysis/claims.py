@@ -17,7 +17,7 @@ from lottery.analysis.claims_deep import DEEP
 from lottery.analysis.claims_hyperparameters import HYPERPARAMETERS
 from lottery.analysis.claims_lenet import LENET
 from lottery.analysis.claims_weights import WEIGHTS
-from lottery.analysis.measures import Comparison, NotRun
+from lottery.analysis.measures import Comparison, NotRun, usable
 from lottery.analysis.statistics import SIGNIFICANCE, corrected, mean_estimate, ratio_estimate
 
 COLUMNS = ["id", "claim", "experiment", "weights_remaining", "paper", "ours", "ci_low", "ci_high", "n", "verdict"]
@@ -68,7 +68,7 @@ def row(claim: Claim, comparison: Comparison, experiments: list[Comparison]) -> 
             raise NotRun(f"needs {claim.needs_iterations} iterations, this run trains {comparison.iterations}")
         comparison.remarks.clear()
         comparison.other = second_experiment(claim, comparison, experiments)
-        measured = claim.measure(comparison)
+        measured = usable(claim.measure(comparison), ratios=claim.unit == "ratio")
     except NotRun as reason:
         return known | {"n": 0, "verdict": reason.verdict, "note": joined(note, str(reason))}
     estimate = (ratio_estimate if claim.unit == "ratio" else mean_estimate)(measured)

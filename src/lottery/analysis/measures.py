@@ -56,6 +56,27 @@ class NotFinite(NotRun):
     verdict = "inconclusive"
 
 
+def usable(measured: Measured, *, ratios: bool = False) -> Measured:
+    """One number for each replicate, as it is.
+
+    Raises NotRun when there is none, NotFinite when a replicate's is no number (or for ratios, whose logarithms are
+    averaged, not above 0): a mean over the others would flatter what is measured.
+    """
+    if measured.empty:
+        raise NotRun("no replicate has all that is compared")
+    lost = ~np.isfinite(measured.to_numpy(float)) | (ratios & (measured.to_numpy(float) <= 0))
+    if lost.any():
+        what = "ratio above 0" if ratios else "number"
+        raise NotFinite(f"{int(lost.sum())} of {len(measured)} replicates have no {what}")
+    return measured
+
+
+def over(above: Measured, below: Measured) -> Measured:
+    """Ratios of the replicates that both have. Raises as `usable` does."""
+    above, below = above.align(below, join="inner")
+    return usable(above / below, ratios=True)
+
+
 class Comparison:
     """One experiment's networks, to be compared with each other. Sizes are in percent of weights remaining."""
 
@@ -129,7 +150,7 @@ class Comparison:
         places = (arm, percent), (versus, versus_percent)
         self.check_reached(*places, all_of_them=equal)
         self.remarks.append(self.unreached(*places))
-        return (self.values(*places[0], EARLY_STOP) / self.values(*places[1], EARLY_STOP)).dropna()
+        return over(*(self.values(*place, EARLY_STOP) for place in places))
 
     def accuracy_gain(self, arm: str, percent: float, column: str = AT_EARLY_STOP, versus: str = DENSE) -> Measured:
         """Points of accuracy by which an arm exceeds another of the same size, or the dense network."""
@@ -187,7 +208,7 @@ class Comparison:
         other = self._second()
         other.check_reached((DENSE, 100))
         self.remarks.append(self.unreached((DENSE, 100)))
-        return (self.values(DENSE, 100, EARLY_STOP) / other.values(DENSE, 100, EARLY_STOP)).dropna()
+        return over(self.values(DENSE, 100, EARLY_STOP), other.values(DENSE, 100, EARLY_STOP))
 
     def ticket_gain_over_other(self, high: float, low: float, column: str = ON_VALIDATION) -> Measured:
         """Points of accuracy by which tickets exceed tickets of the other experiment with as many weights.
@@ -251,7 +272,7 @@ class Comparison:
 
     def of_layer_over_other(self, layer: int, percent: float, column: str) -> Measured:
         """`of_layer` over that of the other experiment."""
-        return (self.of_layer(layer, percent, column) / self._second().of_layer(layer, percent, column)).dropna()
+        return over(self.of_layer(layer, percent, column), self._second().of_layer(layer, percent, column))
 
     def _sizes(self, arm: str, high: float, low: float, versus: str, *, whole: bool = False) -> list[float]:
         """The sizes in a range that both arms were trained at.

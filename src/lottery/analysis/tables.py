@@ -61,11 +61,14 @@ the layer's initial values, and above 0. movement_ratio: how far the kept weight
 (mean of |trained - initial|), over how far the others do. grew, grew_rest: shares of the kept and of the other weights
 that are further from 0 after the dense network's training than before. incoming_sd, outgoing_sd: standard deviation
 over units of the share kept of a unit's links, into it and out of it, that are this layer's weights; ..._by_chance:
-what it would be if as many were kept at random. Empty where there are no others.
+what it would be if as many were kept at random. Empty where there are no others, movement_ratio also where these do not
+move.
 """
 
 DISTRIBUTIONS = ["experiment", "quantity", "level", "weights_remaining", "layer", "kept", "low", "high", "density"]
-"""Columns of distributions.csv: histograms over all replicates. kept: 1 of the kept weights, 0 of the others."""
+"""Columns of distributions.csv: histograms over all replicates. kept: 1 of the kept weights, 0 of the others. density
+is empty where there is none: no weights, or all of one value.
+"""
 
 TEXTS = {
     "experiment",

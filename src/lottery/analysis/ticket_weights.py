@@ -115,7 +115,7 @@ def layer_rows(network: Network, dense: Dense, tickets: dict[int, Weights]) -> p
                 }
                 if level:
                     row |= {
-                        "movement_ratio": mean(movement[kept]) / mean(movement[~kept]),
+                        "movement_ratio": over(mean(movement[kept]), mean(movement[~kept])),
                         "grew_rest": mean(grew[~kept]),
                         "incoming_sd": kept.mean(axis=1).std(),
                         "incoming_sd_by_chance": by_chance(kept.mean(), kept.shape[1]),
@@ -163,8 +163,8 @@ def samples(quantity: str, dense: Dense, name: str, kept: NDArray) -> Iterator[t
 
 
 def bins(count: int) -> int:
-    """How many bins a histogram of so many numbers has: twice their cube root (Rice's rule), up to a limit."""
-    return min(MOST_BINS, math.ceil(2 * count ** (1 / 3)))
+    """How many bins a histogram of so many numbers has: twice their cube root (Rice's rule), from 1 to a limit."""
+    return max(1, min(MOST_BINS, math.ceil(2 * count ** (1 / 3))))
 
 
 def edges_of_shares(count: int) -> NDArray:
@@ -174,15 +174,22 @@ def edges_of_shares(count: int) -> NDArray:
 
 
 def histogram(values: NDArray, edges: NDArray) -> pd.DataFrame:
-    """Densities, so that the area over all numbers, those beyond the edges too, is 1."""
+    """Densities, so that the area over all numbers, those beyond the edges too, is 1; NaN where there is no area."""
     counts, _ = np.histogram(values, edges)
-    table = {"low": edges[:-1], "high": edges[1:], "density": counts / (values.size * np.diff(edges))}
+    area = values.size * np.diff(edges)
+    density = np.divide(counts, area, out=np.full(counts.shape, np.nan), where=area > 0)
+    table = {"low": edges[:-1], "high": edges[1:], "density": density}
     return pd.DataFrame(table).map(lambda number: float(f"{number:.{DIGITS}g}"))
 
 
 def mean(values: NDArray) -> float:
     """NaN for none."""
     return float(values.mean(dtype=float)) if values.size else np.nan
+
+
+def over(above: float, below: float) -> float:
+    """A ratio; NaN where its denominator is 0: there is none."""
+    return above / below if below else np.nan
 
 
 def remaining(masks: Weights, replicate: int) -> float:

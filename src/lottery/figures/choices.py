@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from lottery.analysis.measures import AT_EARLY_STOP, EARLY_STOP, Comparison, Measured, NotRun
+from lottery.analysis.measures import AT_EARLY_STOP, EARLY_STOP, Comparison, Measured, NotRun, usable
 from lottery.analysis.statistics import Estimate, mean_estimate, ratio_estimate
 from lottery.figures.recipes import networks_of
 from lottery.figures.style import WIDTH, caption, with_dense, write_below
@@ -97,7 +97,7 @@ def choices(levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
 def draw_effect(axes: Axes, place: int, comparison: Comparison, panel: Panel) -> None:
     """A point with its interval; nothing where the run did not train what is measured, or not long enough."""
     try:
-        values = panel.measure(comparison)
+        values = usable(panel.measure(comparison), ratios=panel.estimate is ratio_estimate)
     except NotRun:
         return
     found = panel.estimate(values)
