@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from lottery.analysis.tables import COUNTS, LEVELS, NETWORK, columns_of, read_checked, read_table, write_table
 from lottery.analysis.ticket_weights import QUANTITIES, sizes_of
 from lottery.arrays import reason, write_text
-from lottery.errors import LotteryError
+from lottery.errors import LotteryError, printable
 from lottery.figures.catalog import figures_of_run
 from lottery.figures.drawing import details_of
 from lottery.publication import DECIMALS, MAKERS, conclude, drawn_curves, made_by
@@ -241,7 +241,7 @@ def rows_of(parts: Sequence[Part], name: str) -> pd.DataFrame:
 
 def in_words(name: str, row: Row) -> str:
     """A row of a table, by the values of its columns KEYS."""
-    return ", ".join(f"{column} {value}" for column, value in zip(KEYS[name], row, strict=False))
+    return ", ".join(f"{column} {printable(str(value))}" for column, value in zip(KEYS[name], row, strict=False))
 
 
 def in_order(table: pd.DataFrame, name: str, expected: Sequence[Row]) -> pd.DataFrame:
