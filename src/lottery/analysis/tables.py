@@ -1,17 +1,19 @@
 """The tables of a run: `levels.csv`, one row for each trained network, `curves.csv`, their histories, and two more."""
 
 import io
+import re
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lottery.arrays import read_bytes, reason, write_text
-from lottery.errors import LotteryError
+from lottery.errors import LotteryError, printable
 from lottery.recipe import RECIPE, recipe_columns
 from lottery.runs import DENSE
 from lottery.settings import Settings, Training
+from lottery.stacks import Stack
 
 LEVELS = [
     "experiment",
@@ -84,23 +86,28 @@ TEXTS = {
 """Columns that hold text."""
 
 
+Count = Annotated[int, Field(ge=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class TrainedNetwork(BaseModel):
     """What `summary.json` says of one member. A training that diverged has no early stop and no accuracies."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False)
 
-    replicate: int
-    draw: int
-    weights: int
-    early_stop_iteration: int | None
-    validation_loss_at_early_stop: float | None
-    validation_accuracy_at_early_stop: float | None
-    test_accuracy_at_early_stop: float | None
-    train_accuracy_at_early_stop: float | None
-    test_accuracy_final: float | None
-    train_accuracy_final: float | None
-    diverged_iteration: int | None
-    train_seconds: float
+    replicate: Count
+    draw: Count
+    weights: Count
+    early_stop_iteration: Count | None
+    validation_loss_at_early_stop: NotNegative | None
+    validation_accuracy_at_early_stop: Share | None
+    test_accuracy_at_early_stop: Share | None
+    train_accuracy_at_early_stop: Share | None
+    test_accuracy_final: Share | None
+    train_accuracy_final: Share | None
+    diverged_iteration: Count | None
+    train_seconds: NotNegative
 
 
 class Summary(BaseModel):
@@ -110,14 +117,14 @@ class Summary(BaseModel):
 
     experiment: str
     arm: str
-    level: int
+    level: Count
     dataset: str
     network: str
     seed: int
     training: Training
-    first_iteration: int = 0
+    first_iteration: Count = 0
     extensions: dict[str, str] = {}
-    members: list[TrainedNetwork]
+    members: Annotated[list[TrainedNetwork], Field(min_length=1)]
     sha256: dict[str, str]
     git_commit: str | None = None
 
@@ -125,11 +132,13 @@ class Summary(BaseModel):
 def collect_levels(folders: list[Path], settings: Settings) -> pd.DataFrame:
     """One row for each network trained in these folders, columns LEVELS, in the order of the folders.
 
-    settings: those of the run. Raises LotteryError for an experiment that is not among them.
+    settings: those of the run. Raises LotteryError for an experiment that is not among them, and for a summary of
+    another training than its folder is named for.
     """
     rows = []
     for folder in folders:
         summary = read_summary(folder)
+        check_place(folder, summary, settings.seed)
         job = summary.model_dump(include={"experiment", "arm", "level", "dataset", "network"})
         if summary.experiment not in settings.experiments:
             told = f"experiment {summary.experiment!r} is none of the run's: {', '.join(settings.experiments)}"
@@ -147,14 +156,59 @@ def collect_levels(folders: list[Path], settings: Settings) -> pd.DataFrame:
 
 
 def collect_curves(folders: list[Path]) -> pd.DataFrame:
-    """All histories below one another, columns CURVES."""
+    """All histories below one another, columns CURVES. Raises LotteryError for one that is not that of its summary."""
     histories = []
     for folder in folders:
         summary = read_summary(folder)
         history = read_table(folder / "history.csv", HISTORY)
+        check_history(folder / "history.csv", history, summary)
         names = {name: getattr(summary, name) for name in ("experiment", "arm", "level")}
         histories.append(history.assign(**names))
     return pd.concat(histories, ignore_index=True)[CURVES]
+
+
+PLACE = re.compile(r"(?P<experiment>[^/]+)/(?P<stack>r\d+-\d+)/(?P<arm>[^/]+)/level(?P<level>\d+)")
+"""The end of a path at which a stack is trained in a run."""
+
+
+def check_place(folder: Path, summary: Summary, seed: int) -> None:
+    """Raise LotteryError unless a summary is of the run's seed and of the networks that its folder is named for."""
+    told = {name: getattr(summary, name) for name in ("experiment", "arm", "level", "seed")}
+    told["replicates and draws"] = members = [(member.replicate, member.draw) for member in summary.members]
+    replicates, draws = sorted({replicate for replicate, _ in members}), max(draw for _, draw in members) + 1
+    expected: dict[str, object] = {"seed": seed}
+    if named := PLACE.fullmatch("/".join(folder.parts[-4:])):
+        stack = Stack.parse(named["stack"])
+        replicates = list(range(stack.first, stack.last + 1))
+        expected |= {"experiment": named["experiment"], "arm": named["arm"], "level": int(named["level"])}
+    expected["replicates and draws"] = [(replicate, draw) for replicate in replicates for draw in range(draws)]
+    for name, right in expected.items():
+        if told[name] != right:
+            raise LotteryError(f"{folder / 'summary.json'}: {name} {told[name]!r}, expected {right!r}")
+
+
+def check_history(path: Path, history: pd.DataFrame, summary: Summary) -> None:
+    """Raise LotteryError unless a history has each member's points of the evaluation grid, each once.
+
+    Of a training that diverged, it has those from the first one on that were reached.
+    """
+    recipe = summary.training
+    grid = list(range(summary.first_iteration, recipe.iterations + 1, recipe.validation_every))
+    found = {who: rows["iteration"].tolist() for who, rows in history.groupby(["replicate", "draw"], sort=False)}
+    for member in summary.members:
+        reached = found.pop((member.replicate, member.draw), [])
+        if reached != (grid if member.diverged_iteration is None else grid[: len(reached)]):
+            raise LotteryError(
+                f"{path}: replicate {member.replicate}, draw {member.draw}: its {len(reached)} iterations are not"
+                f" {grid[0]} to {grid[-1]} in steps of {recipe.validation_every}, each once"
+            )
+    if found:
+        (replicate, draw), *_ = found
+        raise LotteryError(f"{path}: replicate {replicate}, draw {draw} is none of summary.json's")
+    for column in ("validation_accuracy", "test_accuracy"):
+        wrong = history.loc[(history[column] < 0) | (history[column] > 1), column]
+        if len(wrong):
+            raise LotteryError(f"{path}: {column} {wrong.iloc[0]}, expected a fraction from 0 to 1")
 
 
 def read_summary(folder: Path) -> Summary:
@@ -171,7 +225,7 @@ def read_checked(path: Path, kind: type[Content]) -> Content:
         return kind.model_validate_json(read_bytes(path))
     except ValidationError as error:
         problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"]))
+        place = printable(".".join(map(str, problem["loc"])))
         raise LotteryError(f"{path}: {': '.join(filter(None, [place, problem['msg']]))}") from error
 
 
