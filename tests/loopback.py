@@ -15,6 +15,8 @@ class Server:
     def __init__(self) -> None:
         self.answers: dict[str, bytes | str | list[bytes | str]] = {}
         self.asked: Counter[str] = Counter()
+        self.sent = 0
+        """Bytes of answers that do not end."""
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -27,6 +29,11 @@ class Server:
                     self.reply(answer, len(answer))
                 elif answer == "cut short":
                     self.reply(gzip.compress(b"hello world")[:-4], 31)
+                elif answer == "endless":
+                    self.send_response(200)
+                    self.end_headers()
+                    while True:
+                        outer.sent += self.wfile.write(bytes(1 << 15))
                 elif answer == "slow":
                     time.sleep(1)
                 elif answer == "silent":

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lottery.arrays import of_member, read_arrays, replacing, stack, write_arrays
+from lottery.arrays import check_arrays, of_member, read_arrays, reason, replacing, stack, write_arrays
 from lottery.errors import LotteryError
 
 
@@ -72,6 +72,22 @@ def test_truncated_file_is_named(tmp_path, keep):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(LotteryError, match="absent.safetensors: cannot be read: No such file"):
         read_arrays(tmp_path / "absent.safetensors")
+
+
+def test_names_with_control_characters_reach_no_terminal(tmp_path):
+    """An array's name may hold anything; what a terminal would obey is written as an escape, in one line."""
+    path = tmp_path / "mask.safetensors"
+    write_arrays(path, {"\x1b[2Jfc1.weight\n\x07": np.ones(3, np.uint8), "fc1.weight": np.ones(3, np.uint8)})
+    with pytest.raises(LotteryError) as error:
+        check_arrays(path, read_arrays(path), np.uint8, {"fc1.weight": (3,)})
+    told = f"{path}: the array \\x1b[2Jfc1.weight\\n\\x07 should not be there; expected: fc1.weight"
+    assert str(error.value) == told
+
+
+def test_reasons_are_one_printable_line():
+    assert reason(ValueError("bad name: \x1b[31m\nmore")) == "bad name: \\x1b[31m"
+    assert reason(EOFError()) == "EOFError"
+    assert reason(OSError(errno.ENOENT, "No such file")) == "No such file"
 
 
 def test_stack_and_member():

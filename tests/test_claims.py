@@ -10,7 +10,8 @@ from conftest import experiment
 from lottery.analysis.claims import CLAIMS, COLUMNS, judge
 from lottery.analysis.claims_lenet import ADAM, LENET
 from lottery.analysis.claims_text import as_html, as_markdown
-from lottery.analysis.experiment import NotRun, TrainedExperiment
+from lottery.analysis.experiment import NotFinite, NotRun, TrainedExperiment
+from lottery.analysis.measures import Between, StopRatio
 from lottery.analysis.tables import LEVELS
 from lottery.networks import build
 from lottery.pruning.allocation import ladder, remaining
@@ -109,6 +110,28 @@ def test_a_diverged_network_is_never_averaged_away():
         assert judged.loc[claim, "n"] == 0
         assert "1 of 3 networks of iterative at 21.1% diverged" in judged.loc[claim, "note"]
     assert judged.loc["L4", "verdict"] == before["L4"], "claims about other sizes stay as they are"
+
+
+def test_a_training_that_is_best_before_it_begins():
+    """Its early stop is 0, and nothing is a multiple of that: neither one ratio nor a mean of several."""
+    levels = made_up_levels(tickets_win=True)
+    levels.loc[(levels["arm"] == "iterative") & (levels["replicate"] == 1), "early_stop_iteration"] = 0
+    judged = judge(levels).set_index("id")
+    for claim in ("L1a", "L1c"):
+        assert judged.loc[claim, ["verdict", "n"]].tolist() == ["inconclusive", 0]
+        assert "1 of 3 replicates have no ratio above 0" in judged.loc[claim, "note"]
+    with pytest.raises(NotFinite, match="1 of 3"):
+        StopRatio("iterative", Between(0.6, 0.2)).found(TrainedExperiment(levels))
+    levels.loc[levels["arm"] == "dense", "early_stop_iteration"] = 0
+    assert "3 of 3 replicates have no ratio above 0" in judge(levels).set_index("id").loc["L1a", "note"]
+
+
+def test_replicates_that_two_arms_do_not_share():
+    levels = made_up_levels(tickets_win=True)
+    levels.loc[levels["arm"] == "dense", "replicate"] += 3
+    judged = judge(levels).set_index("id")
+    assert judged.loc["L1a", ["verdict", "n"]].tolist() == ["not run", 0]
+    assert "no replicate has all that is compared" in judged.loc["L1a", "note"]
 
 
 def test_what_was_not_trained_is_not_run():

@@ -7,7 +7,10 @@ import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from http.client import HTTPMessage
+from io import BytesIO
 from pathlib import Path
+from urllib.request import Request
 
 import numpy as np
 import pytest
@@ -119,6 +122,7 @@ BAD_ANSWERS = {
     "other bytes": (OTHER, "is not the x.gz it should be: found more than 11 bytes, expected 11 bytes of SHA-256"),
     "not gzip": (b"<html>Please log in</html>", "cannot be read: Not a gzipped file"),
     "cut short": ("cut short", "cannot be read: Compressed file ended"),
+    "endless": ("endless", "sends more than the 65,547 bytes that the file can have"),
     "slow": ("slow", "timed out"),
     "silent": ("silent", "Remote end closed connection"),
     "404": ("missing", "HTTP Error 404"),
@@ -145,7 +149,6 @@ def test_a_bad_download_is_told_and_leaves_nothing(answer, told, file, server, t
 
 @pytest.mark.parametrize(("answer", "_"), BAD_ANSWERS.values(), ids=BAD_ANSWERS.keys())
 def test_a_later_try_may_succeed(answer, _, file, server, tmp_path):
-    # torchvision asks twice: where the address leads to, then for the content.
     server.answers["/a"] = [answer, answer, gzip.compress(b"hello world")]
     assert download(file, tmp_path) == b"hello world"
     assert [path.name for path in tmp_path.iterdir()] == ["x.gz"]
@@ -163,6 +166,43 @@ def test_an_address_that_cannot_be_reached_or_written_is_told(file, server, tmp_
     (tmp_path / "taken").write_text("")
     with pytest.raises(LotteryError, match=r"x\.gz: cannot be downloaded: .*(File exists|Not a directory)"):
         download(file, tmp_path / "taken")
+
+
+@pytest.mark.parametrize("gzipped", [True, False])
+def test_a_download_stops_at_the_size_of_its_file(gzipped, file, server, tmp_path):
+    """Whatever the server would still send: little more than its buffers hold has left it."""
+    server.answers["/a"] = "endless"
+    with pytest.raises(LotteryError, match="sends more than"):
+        raw.fetch(file.urls[0], replace(file, gzipped=gzipped), tmp_path / "x")
+    assert server.sent < 16_000_000
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_that_has_exactly_its_size_is_taken(server, tmp_path):
+    """No byte more, though; and a gzip file that saves nothing may be larger than what it holds."""
+    content = np.random.default_rng(0).bytes(200_000)
+    plain = RawFile("x.tar", hashlib.sha256(content).hexdigest(), len(content), (server.url("/d"),))
+    server.answers["/d"] = content
+    assert download(plain, tmp_path) == content
+    server.answers["/d"] = content + b"1"
+    with pytest.raises(LotteryError, match="sends more than the 200,000 bytes"):
+        raw.fetch(plain.urls[0], plain, tmp_path / "more")
+    server.answers["/d"] = gzip.compress(content, compresslevel=0)
+    assert download(replace(plain, name="x.gz", gzipped=True), tmp_path) == content
+
+
+def test_no_address_is_plain_http():
+    addresses = [url for data in SOURCES.values() for file in data.files for url in file.urls]
+    assert addresses
+    assert all(url.startswith("https://") for url in addresses)
+
+
+def test_https_leads_to_no_http():
+    asked = Request("https://example.org/x.gz")
+    with pytest.raises(ValueError, match="http://example.org/x.gz, which is not https"):
+        raw.NoDowngrade().redirect_request(asked, BytesIO(), 302, "Found", HTTPMessage(), "http://example.org/x.gz")
+    led = raw.NoDowngrade().redirect_request(asked, BytesIO(), 302, "Found", HTTPMessage(), "https://example.org/y.gz")
+    assert led.full_url == "https://example.org/y.gz"
 
 
 def test_an_archive_is_verified_as_it_is(server, tmp_path):

@@ -128,6 +128,22 @@ def test_diverged_networks_are_left_out_and_told(tables):
     assert kept != all_of_them
 
 
+@pytest.mark.parametrize("name", ["figure3", "figure4a", "figure7", "figure-choices", "figure-size"])
+@pytest.mark.filterwarnings("error")
+def test_a_run_of_which_all_diverged_or_stopped_at_once(tables, tmp_path, name):
+    """Panels without a line, but no error, and so no figure of other experiments that is missing."""
+    levels, curves = tables
+    levels = levels.assign(network=NETWORKS[CATALOG[name].family])
+    small = [levels.assign(experiment="other", arm=levels["arm"].replace("one-shot", "small-dense"), batch_size=128)]
+    levels = pd.concat([levels, *small], ignore_index=True)
+    measures = [column for column in levels if "early_stop" in column or column.endswith("_final")]
+    lost = levels.assign(**dict.fromkeys(measures, np.nan), diverged_iteration=300)
+    at_once = levels.assign(early_stop_iteration=0)
+    for place, table in enumerate((lost, at_once)):
+        draw(name, table, curves, [tmp_path / f"{place}.svg"])
+        assert (tmp_path / f"{place}.svg").exists()
+
+
 def test_axes_are_the_papers(tables):
     use_style()
     for figure in (figure1(*tables), figure4a(*tables), figure4b(*tables)):

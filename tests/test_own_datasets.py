@@ -9,11 +9,12 @@ import pytest
 
 from lottery.arrays import read_arrays
 from lottery.datasets.catalog import SOURCES
-from lottery.datasets.images import check_prepared, prepare
+from lottery.datasets.images import check_prepared, prepare, read_splits
 from lottery.datasets.raw import Places
 from lottery.datasets.sources import RawFile, Source
 from lottery.errors import LotteryError
 from lottery.extensions import add_dataset, load
+from lottery.settings import Training
 
 pytestmark = pytest.mark.usefixtures("own_names")
 
@@ -42,6 +43,35 @@ def test_an_idx_dataset_needs_no_parser_and_its_files_any_names(tmp_path):
         check_prepared(output, replace(data, files=(replace(data.files[0], sha256="0" * 64), *data.files[1:])))
 
 
+def test_a_label_out_of_range_is_found_before_any_training(tmp_path):
+    add_dataset(idx_source(tmp_path / "mirror/own", classes=2))
+    with pytest.raises(LotteryError, match=r"out: train_labels must be numbers below 2, at least one; found 2"):
+        prepare("own", Places(tmp_path, tmp_path / "mirror", tmp_path / "downloads"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_classes_than_a_byte_tells_apart(tmp_path):
+    """Their labels have two bytes; labels of one byte would be others."""
+    labels = {"train": np.array([299, 0, 256, 7], np.uint16), "test": np.array([298, 1], np.uint16)}
+
+    def parse(data: Source, contents: object) -> dict[str, np.ndarray]:
+        images = {f"{part}_images": np.zeros((len(own), 2, 3), np.uint8) for part, own in labels.items()}
+        return images | {f"{part}_labels": own.astype(kind) for part, own in labels.items()}
+
+    kind: type = np.uint16
+    data = idx_source(tmp_path / "mirror/own", classes=300, format="mine")
+    add_dataset(data, parse)
+    places = Places(tmp_path, tmp_path / "mirror", tmp_path / "downloads")
+    prepare("own", places, tmp_path / "out")
+    (split,) = read_splits(tmp_path / "out", Training(validation_images=1), 0, [0], (2, 3), 300)
+    assert sorted([*split.train.labels, *split.validation.labels]) == [0, 7, 256, 299]
+    with pytest.raises(LotteryError, match=r"train_labels must be numbers below 299, at least one; found 299"):
+        read_splits(tmp_path / "out", Training(validation_images=1), 0, [0], (2, 3), 299)
+    kind = np.uint8
+    with pytest.raises(LotteryError, match=r"train_labels is uint8 \[4\], expected uint16 \[4\]"):
+        prepare("own", places, tmp_path / "other")
+
+
 def test_a_file_without_address_that_is_nowhere_is_asked_for(tmp_path):
     data = idx_source(tmp_path / "mirror/own")
     (tmp_path / "mirror/own/b").unlink()
@@ -61,7 +91,7 @@ def test_a_file_without_address_that_is_nowhere_is_asked_for(tmp_path):
         ({"name": "../x"}, "the name of the dataset '../x' must be of the form"),
         ({"format": "png"}, "the format 'png' has no parser; known: idx, cifar"),
         ({"image_shape": (6,)}, "dataset own: image_shape (6,) must be"),
-        ({"classes": 1}, "dataset own: classes must be 2 to 256, not 1"),
+        ({"classes": 1}, "dataset own: classes must be 2 to 65536, not 1"),
         ({"files": ()}, "dataset own: the format idx needs four files in this order"),
         ({"files": (RawFile("a", "abc", 3),) * 4}, "dataset own: a: 'abc' is no SHA-256"),
         ({"files": (RawFile("../a", "0" * 64, 3),) * 4}, "dataset own: '../a' must be the name of a file"),

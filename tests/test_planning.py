@@ -109,7 +109,7 @@ def test_speeds_of_a_finished_run_give_its_times_back(smoke):
         times = table[table["weights"] == network.kept]["train_seconds"]
         # Arms of one size share their median.
         assert times.min() <= plan.speed.seconds(network) <= times.max(), place
-    assert f"speed          sparse on cpu as in {folder}" in as_text(plan)
+    assert f"{'speed':16} sparse on cpu as in {folder}" in as_text(plan)
 
 
 @pytest.mark.slow

@@ -130,13 +130,13 @@ HARMLESS = re.compile(r"[A-Za-z0-9._/ -]*", re.ASCII)
 
 ALLOWED = {
     "threads": "a number that Snakemake counts",
-    "input": "paths of the rules' own making",
     "output": "paths of the rules' own making",
     "log": "paths of the rules' own making",
     "wildcards": "their constraints",
     "params.verb": "a word of the rules' own",
     "params.cores": "a whole number of Snakemake's or of the machine",
     "params.place": "a folder of wildcards, which have constraints",
+    "params.what": "nothing, or the wildcard of figures, which has a constraint",
     "resources.checkpoint_seconds": "a number of the settings",
 }
 """What stands unquoted in commands, and why it is harmless; the tests below hold each reason to be true."""

@@ -19,6 +19,7 @@ from lottery.analysis.ticket_weights import (
     histogram,
     layer_rows,
 )
+from lottery.figures.drawing import draw
 from lottery.networks import build, fully_connected
 
 NETWORK = build("lenet-300-100", (28, 28), 10)
@@ -75,6 +76,54 @@ def test_the_other_weights_of_a_layer_that_keeps_all(arrays):
     output = rows[(rows["level"] == 8) & (rows["layer"] == 3)]
     assert output[["movement_ratio", "grew_rest"]].isna().all(axis=None)
     assert (output[["incoming_sd", "outgoing_sd", "incoming_sd_by_chance"]] == 0).all(axis=None)
+
+
+def test_weights_that_do_not_move(arrays, tmp_path):
+    """None of those that pruning removes: their ratio is left empty. None at all: they have no histogram either."""
+    dense, tickets = arrays
+    still = {name: np.where(tickets[8][name], 2 * values, values) for name, values in dense.initial.items()}
+    rows = layer_rows(NETWORK, Dense(dense.initial, still), tickets)
+    assert rows.loc[rows["level"] == 8, "movement_ratio"].isna().all()
+    assert rows.loc[rows["level"] == 8, "grew"].eq(1).all()
+    assert rows.loc[rows["level"] == 12, "movement_ratio"].gt(0).all(), "level 12 removes some that move"
+    untrained = distribution_rows(NETWORK, Dense(dense.initial, dense.initial), tickets)
+    moved = untrained["quantity"].isin(["movement", "magnitude_gain"])
+    assert untrained.loc[moved, "density"].isna().all()
+    assert untrained.loc[~moved, "density"].notna().all()
+    levels = made_up_levels(tickets_win=True)
+    draw("figure19", levels, untrained.assign(experiment="lenet-mnist"), [tmp_path / "figure19.svg"])
+    assert (tmp_path / "figure19.svg").exists()
+
+
+def test_a_layer_that_global_pruning_empties(arrays):
+    """It has no weights to make histograms of, and no shares."""
+    dense, tickets = arrays
+    emptied = tickets[8] | {"output.weight": np.zeros((2, 10, 100), bool)}
+    rows = layer_rows(NETWORK, dense, {0: tickets[0], 8: emptied})
+    output = rows[(rows["level"] == 8) & (rows["layer"] == 3)]
+    assert output[["near_zero", "positive", "grew", "movement_ratio"]].isna().all(axis=None)
+    assert (output[["weights", "incoming_sd", "outgoing_sd"]] == 0).all(axis=None)
+    histograms = distribution_rows(NETWORK, dense, {0: tickets[0], 8: emptied})
+    kept = histograms[(histograms["layer"] == 3) & (histograms["kept"] == 1) & (histograms["level"] == 8)]
+    assert kept.loc[kept["quantity"] == "movement", "density"].isna().all()
+
+
+def test_claims_about_numbers_that_are_empty(arrays):
+    """They are inconclusive, and their note tells why; a mean over the other replicates would flatter."""
+    dense, tickets = arrays
+    layers = layer_rows(NETWORK, dense, tickets).assign(experiment="lenet-mnist")
+    ticket = (layers["level"] == 8) & (layers["replicate"] == 1)
+    for lost in (np.nan, 0.0, np.inf):
+        layers.loc[ticket & (layers["layer"] == 2), "movement_ratio"] = lost
+        judged = judge(made_up_levels(tickets_win=True), layers).set_index("id")
+        assert judged.loc["F5b", ["verdict", "n"]].tolist() == ["inconclusive", 0]
+        assert "1 of 2 replicates have no ratio above 0" in judged.loc["F5b", "note"]
+        assert judged.loc["F5a", "n"] == 2
+    layers.loc[ticket & (layers["layer"] == 1), "incoming_sd"] = 0.0
+    layers.loc[ticket & (layers["layer"] == 3), "near_zero"] = np.nan
+    judged = judge(made_up_levels(tickets_win=True), layers).set_index("id")
+    assert "1 of 2 replicates have no ratio above 0" in judged.loc["F6a", "note"]
+    assert "1 of 2 replicates have no number" in judged.loc["F1c", "note"]
 
 
 def test_links_by_hand():

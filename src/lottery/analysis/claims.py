@@ -20,6 +20,7 @@ from lottery.analysis.claims_hyperparameters import HYPERPARAMETERS
 from lottery.analysis.claims_lenet import LENET
 from lottery.analysis.claims_weights import WEIGHTS
 from lottery.analysis.experiment import NotRun, TrainedExperiment
+from lottery.analysis.measures import usable
 from lottery.analysis.statistics import SIGNIFICANCE, corrected, mean_estimate, ratio_estimate
 from lottery.analysis.tables import NETWORK
 
@@ -95,9 +96,10 @@ def row(claim: Claim, ours: TrainedExperiment, experiments: Experiments) -> dict
     }
     try:
         found = claim.measure.found(*compared(claim, ours, experiments))
+        numbers = usable(found.numbers, ratios=claim.unit == "ratio")
     except NotRun as reason:
         return known | {"n": 0, "verdict": reason.verdict, "note": joined(note, str(reason))}
-    estimate = (ratio_estimate if claim.unit == "ratio" else mean_estimate)(found.numbers)
+    estimate = (ratio_estimate if claim.unit == "ratio" else mean_estimate)(numbers)
     return known | {
         "ours": estimate.mean,
         "ci_low": estimate.low,

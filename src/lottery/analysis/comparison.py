@@ -57,5 +57,5 @@ def as_markdown(comparison: pd.DataFrame) -> str:
         f"{table}\n\nDifference: second less first, mean over n paired replicates, with its 95% interval (Student's t)."
         f" Of {count} comparisons {small} have p < 0.05; where nothing differs, one in twenty is expected"
         f" ({count / 20:.1f} of {count}). The smallest p, corrected for {count} comparisons (Bonferroni), is"
-        f" {min(1.0, count * comparison['p'].min()):.2g}.\n"
+        f" {np.minimum(1.0, count * comparison['p'].min()):.2g}.\n"
     )

@@ -17,6 +17,7 @@ from lottery.analysis.experiment import (
     EARLY_STOP,
     FINAL,
     ON_VALIDATION,
+    NotFinite,
     NotReached,
     NotRun,
     Place,
@@ -32,6 +33,27 @@ class Finding:
 
     numbers: pd.Series
     remarks: tuple[str, ...] = ()
+
+
+def usable(numbers: pd.Series, *, ratios: bool = False) -> pd.Series:
+    """One number for each replicate, as it is.
+
+    Raises NotRun when there is none, NotFinite when a replicate's is no number (or for ratios, whose logarithms are
+    averaged, not above 0): a mean over the others would flatter what is measured.
+    """
+    if numbers.empty:
+        raise NotRun("no replicate has all that is compared")
+    lost = ~np.isfinite(numbers.to_numpy(float)) | (ratios & (numbers.to_numpy(float) <= 0))
+    if lost.any():
+        what = "ratio above 0" if ratios else "number"
+        raise NotFinite(f"{int(lost.sum())} of {len(numbers)} replicates have no {what}")
+    return numbers
+
+
+def over(above: pd.Series, below: pd.Series) -> pd.Series:
+    """Ratios of the replicates that both have. Raises as `usable` does."""
+    above, below = above.align(below, join="inner")
+    return usable(above / below, ratios=True)
 
 
 class Measure(Protocol):
@@ -190,7 +212,7 @@ class StopRatio(Paired):
     def ratio(self, ours: Place, theirs: Place) -> pd.Series:
         # The second experiment's early stop is what ours is measured by, so that must have been reached.
         check_reached((theirs,) if self.elsewhere else (ours, theirs), all if self.equal else any)
-        return (ours.values(EARLY_STOP) / theirs.values(EARLY_STOP)).dropna()
+        return over(ours.values(EARLY_STOP), theirs.values(EARLY_STOP))
 
 
 @dataclass(frozen=True)
@@ -279,7 +301,7 @@ class LayerRatio:
         values = ours.ticket_layer(self.layer, self.size)[self.column]
         if self.elsewhere:
             theirs = second(other).ticket_layer(self.layer, self.size)[self.column]
-            return Finding((values / theirs).dropna(), compared_with(other))
+            return Finding(over(values, theirs), compared_with(other))
         if self.over:
             column, layer = self.over
             return Finding(values / ours.ticket_layer(layer, self.size)[column])

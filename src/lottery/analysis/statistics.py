@@ -75,7 +75,10 @@ class Estimate:
         return float(special.stdtrit(self.n - 1, (1 + CONFIDENCE) / 2)) * self.sd / math.sqrt(self.n)
 
     def _value(self, on_scale: float) -> float:
-        return math.exp(on_scale) if self.of_ratios else on_scale
+        if not self.of_ratios:
+            return on_scale
+        with np.errstate(over="ignore"):  # an interval of few, far apart, may end beyond all numbers
+            return float(np.exp(on_scale))
 
 
 def mean_estimate(values: ArrayLike) -> Estimate:

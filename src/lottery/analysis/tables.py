@@ -1,14 +1,16 @@
 """The tables of a run: `levels.csv`, one row for each trained network, `curves.csv`, their histories, and two more."""
 
 import io
+from contextlib import suppress
 from pathlib import Path
+from typing import Annotated, TypeVar
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lottery.arms.places import DENSE
+from lottery.arms.places import DENSE, Place
 from lottery.arrays import read_bytes, reason, write_text
-from lottery.errors import LotteryError
+from lottery.errors import LotteryError, printable
 from lottery.settings import Settings, Training
 from lottery.settings.columns import RECIPE, recipe_columns
 
@@ -19,6 +21,9 @@ LEVELS += ["network", "diverged_iteration", *RECIPE]
 """Columns of levels.csv. weights_remaining, accuracies and dropout are fractions, iterations numbers of updates. What a
 training that diverged did not reach is empty, and diverged_iteration is empty for all others.
 """
+
+COUNTS = ["early_stop_iteration", "diverged_iteration"]
+"""Columns of whole numbers that may be empty."""
 
 NETWORK = ["experiment", "arm", "level", "replicate", "draw"]
 """Columns that name a trained network, in both tables."""
@@ -40,15 +45,23 @@ the layer's initial values, and above 0. movement_ratio: how far the kept weight
 (mean of |trained - initial|), over how far the others do. grew, grew_rest: shares of the kept and of the other weights
 that are further from 0 after the dense network's training than before. incoming_sd, outgoing_sd: standard deviation
 over units of the share kept of a unit's links, into it and out of it, that are this layer's weights; ..._by_chance:
-what it would be if as many were kept at random. Empty where there are no others.
+what it would be if as many were kept at random. Empty where there are no others, movement_ratio also where these do not
+move.
 """
 
 DISTRIBUTIONS = ["experiment", "quantity", "level", "weights_remaining", "layer", "kept", "low", "high", "density"]
-"""Columns of distributions.csv: histograms over all replicates. kept: 1 of the kept weights, 0 of the others."""
+"""Columns of distributions.csv: histograms over all replicates. kept: 1 of the kept weights, 0 of the others. density
+is empty where there is none: no weights, or all of one value.
+"""
 
 TEXTS = {"experiment", "arm", "dataset", "network", "quantity"}
 TEXTS |= {name for name, column in RECIPE.items() if column.kind is str}
 """Columns that hold text."""
+
+
+Count = Annotated[int, Field(ge=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class TrainedNetwork(BaseModel):
@@ -56,18 +69,18 @@ class TrainedNetwork(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False)
 
-    replicate: int
-    draw: int
-    weights: int
-    early_stop_iteration: int | None
-    validation_loss_at_early_stop: float | None
-    validation_accuracy_at_early_stop: float | None
-    test_accuracy_at_early_stop: float | None
-    train_accuracy_at_early_stop: float | None
-    test_accuracy_final: float | None
-    train_accuracy_final: float | None
-    diverged_iteration: int | None
-    train_seconds: float
+    replicate: Count
+    draw: Count
+    weights: Count
+    early_stop_iteration: Count | None
+    validation_loss_at_early_stop: NotNegative | None
+    validation_accuracy_at_early_stop: Share | None
+    test_accuracy_at_early_stop: Share | None
+    train_accuracy_at_early_stop: Share | None
+    test_accuracy_final: Share | None
+    train_accuracy_final: Share | None
+    diverged_iteration: Count | None
+    train_seconds: NotNegative
 
 
 class Summary(BaseModel):
@@ -77,14 +90,14 @@ class Summary(BaseModel):
 
     experiment: str
     arm: str
-    level: int
+    level: Count
     dataset: str
     network: str
     seed: int
     training: Training
-    first_iteration: int = 0
+    first_iteration: Count = 0
     extensions: dict[str, str] = {}
-    members: list[TrainedNetwork]
+    members: Annotated[list[TrainedNetwork], Field(min_length=1)]
     sha256: dict[str, str]
     git_commit: str | None = None
 
@@ -92,11 +105,13 @@ class Summary(BaseModel):
 def collect_levels(folders: list[Path], settings: Settings) -> pd.DataFrame:
     """One row for each network trained in these folders, columns LEVELS, in the order of the folders.
 
-    settings: those of the run. Raises LotteryError for an experiment that is not among them.
+    settings: those of the run. Raises LotteryError for an experiment that is not among them, and for a summary of
+    another training than its folder is named for.
     """
     rows = []
     for folder in folders:
         summary = read_summary(folder)
+        check_place(folder, summary, settings.seed)
         job = summary.model_dump(include={"experiment", "arm", "level", "dataset", "network"})
         if summary.experiment not in settings.experiments:
             told = f"experiment {summary.experiment!r} is none of the run's: {', '.join(settings.experiments)}"
@@ -109,30 +124,77 @@ def collect_levels(folders: list[Path], settings: Settings) -> pd.DataFrame:
     if missing:
         raise LotteryError(f"{', '.join(sorted(missing))}: no dense network, so weights remaining cannot be told")
     table["weights_remaining"] = table["weights"] / table["experiment"].map(dense)
-    counts = ["early_stop_iteration", "diverged_iteration"]
-    table[counts] = table[counts].astype("Int64")
+    table[COUNTS] = table[COUNTS].astype("Int64")
     return table[LEVELS]
 
 
 def collect_curves(folders: list[Path]) -> pd.DataFrame:
-    """All histories below one another, columns CURVES."""
+    """All histories below one another, columns CURVES. Raises LotteryError for one that is not that of its summary."""
     histories = []
     for folder in folders:
         summary = read_summary(folder)
         history = read_table(folder / "history.csv", HISTORY)
+        check_history(folder / "history.csv", history, summary)
         names = {name: getattr(summary, name) for name in ("experiment", "arm", "level")}
         histories.append(history.assign(**names))
     return pd.concat(histories, ignore_index=True)[CURVES]
 
 
+def check_place(folder: Path, summary: Summary, seed: int) -> None:
+    """Raise LotteryError unless a summary is of the run's seed and of the networks that its folder is named for."""
+    told = {name: getattr(summary, name) for name in ("experiment", "arm", "level", "seed")}
+    told["replicates and draws"] = members = [(member.replicate, member.draw) for member in summary.members]
+    replicates, draws = sorted({replicate for replicate, _ in members}), max(draw for _, draw in members) + 1
+    expected: dict[str, object] = {"seed": seed}
+    with suppress(LotteryError):  # a folder of another name, which tells nothing
+        place = Place.parse("/".join(folder.parts[-4:]))
+        replicates = [member.replicate for member in place.replicates.members()]
+        expected |= {"experiment": place.experiment, "arm": place.arm, "level": place.level}
+    expected["replicates and draws"] = [(replicate, draw) for replicate in replicates for draw in range(draws)]
+    for name, right in expected.items():
+        if told[name] != right:
+            raise LotteryError(f"{folder / 'summary.json'}: {name} {told[name]!r}, expected {right!r}")
+
+
+def check_history(path: Path, history: pd.DataFrame, summary: Summary) -> None:
+    """Raise LotteryError unless a history has each member's points of the evaluation grid, each once.
+
+    Of a training that diverged, it has those from the first one on that were reached.
+    """
+    recipe = summary.training
+    grid = list(range(summary.first_iteration, recipe.iterations + 1, recipe.validation_every))
+    found = {who: rows["iteration"].tolist() for who, rows in history.groupby(["replicate", "draw"], sort=False)}
+    for member in summary.members:
+        reached = found.pop((member.replicate, member.draw), [])
+        if reached != (grid if member.diverged_iteration is None else grid[: len(reached)]):
+            raise LotteryError(
+                f"{path}: replicate {member.replicate}, draw {member.draw}: its {len(reached)} iterations are not"
+                f" {grid[0]} to {grid[-1]} in steps of {recipe.validation_every}, each once"
+            )
+    if found:
+        (replicate, draw), *_ = found
+        raise LotteryError(f"{path}: replicate {replicate}, draw {draw} is none of summary.json's")
+    for column in ("validation_accuracy", "test_accuracy"):
+        wrong = history.loc[(history[column] < 0) | (history[column] > 1), column]
+        if len(wrong):
+            raise LotteryError(f"{path}: {column} {wrong.iloc[0]}, expected a fraction from 0 to 1")
+
+
 def read_summary(folder: Path) -> Summary:
     """What a training job says of itself. Raises LotteryError naming the file and what in it is wrong."""
-    path = folder / "summary.json"
+    return read_checked(folder / "summary.json", Summary)
+
+
+Content = TypeVar("Content", bound=BaseModel)
+
+
+def read_checked(path: Path, kind: type[Content]) -> Content:
+    """What a file of JSON holds. Raises LotteryError naming the file and what in it is wrong."""
     try:
-        return Summary.model_validate_json(read_bytes(path))
+        return kind.model_validate_json(read_bytes(path))
     except ValidationError as error:
         problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"]))
+        place = printable(".".join(map(str, problem["loc"])))
         raise LotteryError(f"{path}: {': '.join(filter(None, [place, problem['msg']]))}") from error
 
 

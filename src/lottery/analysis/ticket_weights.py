@@ -4,7 +4,7 @@ Of fully connected networks and tickets found by iterative pruning.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +112,7 @@ def layer_rows(network: Network, dense: Dense, tickets: dict[int, Weights]) -> p
                 }
                 if level:
                     row |= {
-                        "movement_ratio": mean(movement[kept]) / mean(movement[~kept]),
+                        "movement_ratio": over(mean(movement[kept]), mean(movement[~kept])),
                         "grew_rest": mean(grew[~kept]),
                         "incoming_sd": kept.mean(axis=1).std(),
                         "incoming_sd_by_chance": by_chance(kept.mean(), kept.shape[1]),
@@ -127,15 +127,20 @@ def distribution_rows(network: Network, dense: Dense, tickets: dict[int, Weights
     """Rows of distributions.csv without the experiment."""
     percents = {100 * remaining(masks, 0): level for level, masks in tickets.items()}
     histograms = []
-    for quantity, sizes in QUANTITIES.items():
-        trained = [nearest_size(percents, size) for size in sizes]
-        for percent in [size for size in trained if size is not None] or [min(percents)]:
+    for quantity in QUANTITIES:
+        for percent in sizes_of(quantity, percents):
             level = percents[percent]
             for number, name in enumerate(network.weight_names(), start=1):
                 for kept, values, edges in samples(quantity, dense, name, tickets[level][name]):
                     known = {"quantity": quantity, "level": level, "weights_remaining": percent / 100}
                     histograms.append(histogram(values, edges).assign(**known, layer=number, kept=kept))
     return pd.concat(histograms, ignore_index=True)
+
+
+def sizes_of(quantity: str, percents: Collection[float]) -> list[float]:
+    """At which of the trained sizes, in percent of weights remaining, a quantity has histograms; the largest first."""
+    trained = [nearest_size(percents, size) for size in QUANTITIES[quantity]]
+    return [size for size in trained if size is not None] or [min(percents)]
 
 
 def samples(quantity: str, dense: Dense, name: str, kept: NDArray) -> Iterator[tuple[int, NDArray, NDArray]]:
@@ -155,8 +160,8 @@ def samples(quantity: str, dense: Dense, name: str, kept: NDArray) -> Iterator[t
 
 
 def bins(count: int) -> int:
-    """How many bins a histogram of so many numbers has: twice their cube root (Rice's rule), up to a limit."""
-    return min(MOST_BINS, math.ceil(2 * count ** (1 / 3)))
+    """How many bins a histogram of so many numbers has: twice their cube root (Rice's rule), from 1 to a limit."""
+    return max(1, min(MOST_BINS, math.ceil(2 * count ** (1 / 3))))
 
 
 def edges_of_shares(count: int) -> NDArray:
@@ -166,15 +171,22 @@ def edges_of_shares(count: int) -> NDArray:
 
 
 def histogram(values: NDArray, edges: NDArray) -> pd.DataFrame:
-    """Densities, so that the area over all numbers, those beyond the edges too, is 1."""
+    """Densities, so that the area over all numbers, those beyond the edges too, is 1; NaN where there is no area."""
     counts, _ = np.histogram(values, edges)
-    table = {"low": edges[:-1], "high": edges[1:], "density": counts / (values.size * np.diff(edges))}
+    area = values.size * np.diff(edges)
+    density = np.divide(counts, area, out=np.full(counts.shape, np.nan), where=area > 0)
+    table = {"low": edges[:-1], "high": edges[1:], "density": density}
     return pd.DataFrame(table).map(lambda number: float(f"{number:.{DIGITS}g}"))
 
 
 def mean(values: NDArray) -> float:
     """NaN for none."""
     return float(values.mean(dtype=float)) if values.size else np.nan
+
+
+def over(above: float, below: float) -> float:
+    """A ratio; NaN where its denominator is 0: there is none."""
+    return above / below if below else np.nan
 
 
 def remaining(masks: Weights, replicate: int) -> float:

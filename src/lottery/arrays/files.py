@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from lottery.errors import LotteryError
+from lottery.errors import LotteryError, printable
 
 Arrays = dict[str, NDArray]
 
@@ -69,7 +69,8 @@ def room(path: Path, size: int | None, error: OSError) -> str:
 
 def reason(error: Exception) -> str:
     """What an error says, in one line and without the path."""
-    return str(getattr(error, "strerror", None) or error).splitlines()[0]
+    told = str(getattr(error, "strerror", None) or error) or type(error).__name__
+    return printable(told.splitlines()[0])
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -125,17 +126,19 @@ Shapes = Mapping[str, tuple[int, ...]]
 """Names of arrays and their shapes."""
 
 
-def check_arrays(path: Path, arrays: Arrays, dtype: type[np.generic], shapes: Shapes) -> None:
-    """Raise LotteryError, naming the file, unless these are the arrays in it, all of this type."""
+def check_arrays(
+    path: Path, arrays: Arrays, dtype: type[np.generic] | Mapping[str, type[np.generic]], shapes: Shapes
+) -> None:
+    """Raise LotteryError, naming the file, unless these are the arrays in it, all of this type, or each of its own."""
+    types = dtype if isinstance(dtype, Mapping) else dict.fromkeys(shapes, dtype)
     wrong = sorted(shapes.keys() ^ arrays.keys())
     if wrong:
         state = "is missing" if wrong[0] in shapes else "should not be there"
-        raise LotteryError(f"{path}: the array {wrong[0]} {state}; expected: {', '.join(sorted(shapes))}")
+        raise LotteryError(f"{path}: the array {printable(wrong[0])} {state}; expected: {', '.join(sorted(shapes))}")
     for name, array in arrays.items():
-        if array.shape != shapes[name] or array.dtype != dtype:
-            raise LotteryError(
-                f"{path}: {name} is {array.dtype} {list(array.shape)}, expected {np.dtype(dtype)} {list(shapes[name])}"
-            )
+        if array.shape != shapes[name] or array.dtype != types[name]:
+            expected = f"{np.dtype(types[name])} {list(shapes[name])}"
+            raise LotteryError(f"{path}: {name} is {array.dtype} {list(array.shape)}, expected {expected}")
 
 
 def of_member(arrays: Mapping[str, NDArray], member: int | slice) -> Arrays:

@@ -42,6 +42,19 @@ def publish(run: Run, *, output: Annotated[Path, Told("folder to write to, such 
     publish_run(run, output)
 
 
+def join(
+    parts: Annotated[list[Path], Told("results/<run> or docs/results/<run>", "PART")],
+    *,
+    output: Annotated[Path, Told("folder to write to; the run is named as it is")],
+    experiments: Annotated[list[str] | None, Told("their order; default: that of the parts", "NAME")] = None,
+    figures: Annotated[list[str] | None, Told("figures to draw; default: those of the parts", "NAME")] = None,
+) -> None:
+    """Put finished or published runs, or parts of one trained on several machines, together into one published run."""
+    from lottery.evidence.joining import join as join_parts
+
+    join_parts(parts, output, experiments, figures)
+
+
 def compare(first: Run, second: Run, *, output: Annotated[Path, Told("Markdown table to write")]) -> None:
     """Compare two runs of the same seeds, size by size."""
     from lottery.analysis.comparison import as_markdown

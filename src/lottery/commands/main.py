@@ -25,6 +25,7 @@ VERBS: list[Callable[..., None]] = [
     finished.plan,
     finished.verify,
     finished.publish,
+    finished.join,
     finished.compare,
     benchmarks.bench,
     benchmarks.bench_networks,

@@ -18,7 +18,8 @@ def _idx_files(mirrors: tuple[str, ...], *sha256: str) -> tuple[RawFile, ...]:
     )
 
 
-# The hosts of the IDX files are those of torchvision 0.29 (`MNIST.mirrors`, `FashionMNIST.mirrors`).
+# The hosts of the IDX files: that of torchvision 0.29 (`MNIST.mirrors`), a copy that many public scripts use, and for
+# Fashion-MNIST that of Keras. Checksums say whether what they give is right.
 SOURCES = {
     "mnist": Source(
         name="mnist",
@@ -29,7 +30,7 @@ SOURCES = {
         image_shape=(28, 28),
         torchvision_folder="MNIST/raw",
         files=_idx_files(
-            ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"),
+            ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
             "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
             "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
             "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
@@ -45,7 +46,7 @@ SOURCES = {
         image_shape=(28, 28),
         torchvision_folder="FashionMNIST/raw",
         files=_idx_files(
-            ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
+            ("https://storage.googleapis.com/tensorflow/tf-keras-datasets/",),
             "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
             "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
             "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",

@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lottery.arrays import Arrays, check_arrays, read_arrays, write_arrays
+from lottery.arrays import Arrays, Shapes, check_arrays, read_arrays, write_arrays
 from lottery.datasets import cifar, idx
 from lottery.datasets.catalog import source
 from lottery.datasets.raw import Places, read_raw
@@ -30,15 +30,32 @@ PARSERS: dict[str, Parser] = {"idx": idx.parse_files, "cifar": cifar.parse_archi
 
 
 def prepare(dataset: str, places: Places, output: Path) -> None:
-    """Find and verify the raw files of a dataset and write them as one file of uint8 arrays.
+    """Find and verify the raw files of a dataset and write them as one file of arrays.
 
-    Arrays: train_images, test_images [images, height, width] or [images, channels, height, width]; train_labels,
-    test_labels [images]. Raises LotteryError when a file cannot be had, or its parser gives other arrays.
+    Arrays: train_images, test_images uint8 [images, height, width] or [images, channels, height, width]; train_labels,
+    test_labels [images], as `label_type` says. Raises LotteryError when a file cannot be had, or its parser gives other
+    arrays.
     """
     data = source(dataset)
     arrays = PARSERS[data.format](data, read_raw(data, places))
-    check_arrays(output, arrays, np.uint8, data.shapes)
+    check_dataset(output, arrays, data.shapes, data.classes)
     write_arrays(output, arrays)
+
+
+def label_type(classes: int) -> type[np.unsignedinteger]:
+    """The type of labels in a prepared dataset: bytes while these can tell so many classes apart."""
+    return np.uint8 if classes <= 256 else np.uint16
+
+
+def check_dataset(path: Path, arrays: Arrays, shapes: Shapes, classes: int) -> None:
+    """Raise LotteryError, naming the file, unless these are the images and labels of a dataset in it."""
+    types = {name: label_type(classes) if name.endswith("_labels") else np.uint8 for name in shapes}
+    check_arrays(path, arrays, types, shapes)
+    for name in ("train_labels", "test_labels"):
+        labels = arrays[name]
+        if not len(labels) or labels.max() >= classes:
+            found = f"found {labels.max()}" if len(labels) else "there is none"
+            raise LotteryError(f"{path}: {name} must be numbers below {classes}, at least one; {found}")
 
 
 def check_prepared(path: Path, data: Source) -> None:
@@ -123,12 +140,10 @@ def read_splits(
     for part in ("train", "test"):
         count = len(arrays.get(f"{part}_labels", ()))
         shapes |= {f"{part}_images": (count, *image_shape), f"{part}_labels": (count,)}
-    check_arrays(path, arrays, np.uint8, shapes)
+    check_dataset(path, arrays, shapes, classes)
     images = {}
     for part in ("train", "test"):
         pixels, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
-        if not len(labels) or labels.max() >= classes:
-            raise LotteryError(f"{path}: {part}_labels must be numbers below {classes}, at least one")
         images[part] = Images(pixels.reshape(len(pixels), -1), labels.astype(np.int64))
     counts = {part: len(each.labels) for part, each in images.items()}
     check_counts(recipe, counts["train"], counts["test"])

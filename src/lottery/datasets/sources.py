@@ -6,6 +6,12 @@ from dataclasses import dataclass
 
 from lottery.errors import LotteryError
 
+MOST_CLASSES = 1 << 16
+"""As many as labels of two bytes tell apart."""
+
+CONTAINER = 1 << 16
+"""Bytes that a gzip file may have more than what it unpacks to, and a thousandth of that."""
+
 
 @dataclass(frozen=True)
 class RawFile:
@@ -25,6 +31,11 @@ class RawFile:
     def names(self) -> tuple[str, ...]:
         """The names under which a folder may hold the file: as published, or unpacked."""
         return (self.name, self.name.removesuffix(".gz")) if self.gzipped else (self.name,)
+
+    @property
+    def most_bytes(self) -> int:
+        """The size that the published file can have: its own, or that of a gzip file which saves nothing."""
+        return self.bytes + (CONTAINER + self.bytes // 1000 if self.gzipped else 0)
 
 
 @dataclass(frozen=True)
@@ -65,8 +76,8 @@ def check_source(data: Source) -> None:
     if len(data.image_shape) not in (2, 3) or min(data.image_shape) < 1:
         told = "must be (height, width) or (channels, height, width)"
         raise LotteryError(f"dataset {data.name}: image_shape {data.image_shape} {told}")
-    if not 1 < data.classes <= 256:
-        raise LotteryError(f"dataset {data.name}: classes must be 2 to 256, not {data.classes}")
+    if not 1 < data.classes <= MOST_CLASSES:
+        raise LotteryError(f"dataset {data.name}: classes must be 2 to {MOST_CLASSES}, not {data.classes}")
     if data.format == "idx" and len(data.files) != 4:
         order = "training images, training labels, test images, test labels"
         raise LotteryError(f"dataset {data.name}: the format idx needs four files in this order: {order}")

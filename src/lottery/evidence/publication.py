@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from lottery.errors import LotteryError
 from lottery.figures.catalog import figures_of_run
 from lottery.figures.drawing import details_of, draw, entry_of, read_details
 from lottery.figures.kinds import Line
+from lottery.runs.jobs import Job
 from lottery.runs.listing import described, trainings
 from lottery.runs.reading import parsed_json, read_finished_run
-from lottery.settings import Settings
 
 DECIMALS = 5
 """Of the losses and accuracies in the published curves; a curve in a figure is some hundred dots high."""
@@ -41,16 +42,21 @@ def publish(run: Path, folder: Path) -> None:
     for name in copied:
         read_bytes(tables / name)
     curves = drawn_curves(levels, read_table(tables / "curves.csv", CURVES), names).round(DECIMALS)
-    made = made_by(run, settings)
+    made = made_by(run, trainings(settings))
     folder.mkdir(parents=True, exist_ok=True)
     for name in copied:
         shutil.copyfile(tables / name, folder / name)
     write_table(folder / "curves.csv", curves)
+    conclude(folder, names, made)
+
+
+def conclude(folder: Path, figures: list[str], made: dict[str, Any]) -> None:
+    """Make the verdicts and these figures of a folder from the tables in it, and write down what made the run."""
     levels, layers = read_judged(folder)
     verdicts = judge(levels, layers)
     write_table(folder / "claims.csv", verdicts)
     write_text(folder / "claims.md", as_markdown(verdicts))
-    for name in names:
+    for name in figures:
         draw(name, levels, read_details(folder, name), [folder / f"{name}.svg", folder / f"{name}.png"])
     write_text(folder / "machine.json", json.dumps(made, indent=1) + "\n")
 
@@ -81,12 +87,16 @@ def of_lines(sizes: pd.Series, lines: frozenset[Line]) -> list[tuple[str, str, i
     ]
 
 
-def made_by(run: Path, settings: Settings) -> dict[str, Any]:
-    """Networks and hours of a run, and the commits, processors, engines and versions that its summaries name."""
+MAKERS = ("git_commit", "processor", "card", "engine")
+"""What machine.json counts the training jobs of, where their summaries name it."""
+
+
+def made_by(run: Path, jobs: Iterable[Job]) -> dict[str, Any]:
+    """Networks and hours of jobs of a run, and the commits, processors, engines and versions that summaries name."""
     networks, hours = 0, 0.0
-    told: dict[str, Counter] = {key: Counter() for key in ("git_commit", "processor", "card", "engine")}
+    told: dict[str, Counter] = {key: Counter() for key in MAKERS}
     versions: dict[str, set[str]] = {}
-    for job in trainings(settings):
+    for job in jobs:
         path = job.path(run, "summary.json")
         summary = read_summary(path.parent)
         networks += len(summary.members)

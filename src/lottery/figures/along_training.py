@@ -27,7 +27,7 @@ def curves_of_sizes(picture: AlongTraining, levels: pd.DataFrame, curves: pd.Dat
     curves = curves[~pd.MultiIndex.from_frame(curves[NETWORK]).isin(pd.MultiIndex.from_frame(lost))]
     percents = (100 * levels["weights_remaining"]).groupby([levels[key] for key in ("experiment", "arm", "level")])
     curves = curves.dropna(subset=measure).join(percents.first().rename("percent"), on=["experiment", "arm", "level"])
-    experiments = curves["experiment"].unique()
+    experiments = levels["experiment"].unique()
     figure, panels = plt.subplots(
         len(experiments),
         len(picture.panels),
@@ -43,7 +43,8 @@ def curves_of_sizes(picture: AlongTraining, levels: pd.DataFrame, curves: pd.Dat
                 draw_curve(axes, table, arm, percent, measure)
             thousands_along(axes)
             axes.set_xlabel("training iterations")
-            axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize="small")
+            if axes.lines:
+                axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize="small")
         if measure.endswith("accuracy"):
             percent_axis(row[0])
         if window[0] < table.loc[table["iteration"] == table["iteration"].max(), measure].median() < window[1]:

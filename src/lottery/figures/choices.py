@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from lottery.analysis.experiment import AT_EARLY_STOP, NotRun, TrainedExperiment
-from lottery.analysis.measures import Accuracy, Gain, Measure, Stop, StopRatio
+from lottery.analysis.measures import Accuracy, Gain, Measure, Stop, StopRatio, usable
 from lottery.analysis.statistics import Estimate, mean_estimate, ratio_estimate
 from lottery.arms.places import DENSE
 from lottery.figures.kinds import Effects
@@ -90,7 +90,8 @@ def choices(_: Effects, levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
 def draw_effect(axes: Axes, place: int, trained: TrainedExperiment, panel: Panel) -> None:
     """A point with its interval; nothing where the run did not train what is measured, or not long enough."""
     try:
-        values = panel.measure.found(trained).numbers
+        measure = panel.measure
+        values = usable(measure.found(trained).numbers, ratios=measure.unit == "ratio")
     except NotRun:
         return
     found = panel.estimate(values)

@@ -95,8 +95,9 @@ def weights_axis(axes: Axes, percents: pd.Series, ticks: Iterable[float], *, log
 def cut_below(axes: Axes, window: tuple[float, float]) -> None:
     """Let the vertical axis span a window where a line begins in it and ends below, and say so; else leave it."""
     values = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines])
+    values = values[np.isfinite(values)]
     low, high = window
-    if np.nanmin(values) < low < np.nanmax(values) <= high:
+    if values.size and values.min() < low < values.max() <= high:
         axes.set_ylim(low, high)
         axes.text(
             1, 1.01, "cut off below", transform=axes.transAxes, ha="right", va="bottom", fontsize="x-small", color="0.3"

@@ -81,7 +81,8 @@ def draw_panel(axes: Axes, table: pd.DataFrame, label: Label) -> None:
             linestyle=STYLES[number + len(COLORS) - max(len(lines), 3)],
             linewidth=1,
         )
-    axes.set_xlim(ends["low"].min(), ends["high"].max())
+    if len(ends):
+        axes.set_xlim(ends["low"].min(), ends["high"].max())
     axes.set_ylim(bottom=0)
 
 
