@@ -49,11 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser, verb: Callable[..., None]) ->
     for name, parameter in inspect.signature(verb).parameters.items():
         kind, told = typing.get_args(hints[name])
         options: dict[str, Any] = {"help": told.help, "metavar": told.metavar}
+        if type(None) in typing.get_args(kind):
+            (kind,) = (each for each in typing.get_args(kind) if each is not type(None))
         if typing.get_origin(kind) is list:
             (kind,) = typing.get_args(kind)
             options["nargs"] = "+"
-        if type(None) in typing.get_args(kind):
-            (kind,) = (each for each in typing.get_args(kind) if each is not type(None))
         if typing.get_origin(kind) is typing.Literal:
             options["choices"] = typing.get_args(kind)
         elif kind is bool:
