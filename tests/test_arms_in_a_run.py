@@ -1,6 +1,7 @@
 """Twins, snapshots, shared replicates, transferred tickets and scores, in a real run of seconds."""
 
 import csv
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import Workflow, copy_of_repository, experiment, overlay
 
-from lottery.arrays import Arrays, read_arrays
+from lottery.arrays import Arrays, read_arrays, write_arrays
 from lottery.evidence.verification import verify
 from lottery.networks import build
 from lottery.pruning.allocation import ladder
@@ -178,3 +179,23 @@ def test_what_was_let_go_is_not_asked_for_again(workflow):
     few = workflow.folder / "results/few"
     assert [file.name for file in few.rglob("*.safetensors")] == []
     assert workflow.jobs(*options) == {}
+
+
+def test_a_snapshot_of_other_weights_is_found(run, tmp_path):
+    """Nothing is rewound to it, and its checksum is forged: its accuracy is not the history's."""
+    shutil.copytree(run, tmp_path / "results/arms")
+    (tmp_path / "results/data").symlink_to(run.parent / "data")
+    folder = tmp_path / "results/arms/second/r0-1/dense/level0"
+    before = (folder / "snapshots.safetensors").read_bytes()
+    forged = {
+        name: np.ascontiguousarray(values[::-1] if values.ndim < 3 else values[:, ::-1])
+        for name, values in read_arrays(folder / "snapshots.safetensors").items()
+    }
+    write_arrays(folder / "snapshots.safetensors", forged)
+    old, new = (
+        hashlib.sha256(content).hexdigest() for content in (before, (folder / "snapshots.safetensors").read_bytes())
+    )
+    (folder / "summary.json").write_text((folder / "summary.json").read_text().replace(old, new))
+    (wrong,) = verify(tmp_path / "results/arms", tmp_path / "results/data")
+    assert "second/r0-1/dense/level0/history.csv" in wrong
+    assert "the snapshot of 100 has" in wrong

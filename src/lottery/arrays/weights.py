@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from lottery.arrays.files import Arrays, check_arrays, read_arrays
-from lottery.errors import LotteryError
+from lottery.errors import LotteryError, printable
 
 
 class HasArrays(Protocol):
@@ -31,6 +31,11 @@ def read_parameters(path: Path, network: HasArrays, members: int) -> Arrays:
 def check_parameters(path: Path, arrays: Arrays, network: HasArrays, members: int) -> None:
     """Raise LotteryError, naming the file, unless these are all parameters of the members, and finite numbers."""
     check_arrays(path, arrays, np.float32, {name: (members, *shape) for name, shape in network.shapes().items()})
+    check_finite(path, arrays)
+
+
+def check_finite(path: Path, arrays: Arrays) -> None:
+    """Raise LotteryError, naming the file, unless all numbers are finite."""
     for name, values in arrays.items():
         lost = ~np.isfinite(values)
         if lost.any():
@@ -55,9 +60,13 @@ def read_mask(path: Path, network: HasArrays, members: int) -> Arrays:
 
 
 def read_scores(path: Path, network: HasArrays, members: int) -> Arrays:
-    """float32 [members, *shape] of every weight: its score. Raises LotteryError when the file holds anything else."""
+    """float32 [members, *shape] of every weight: its score.
+
+    Raises LotteryError when the file holds anything else, or numbers that are not finite.
+    """
     arrays, shapes = read_arrays(path), network.shapes()
     check_arrays(path, arrays, np.float32, {name: (members, *shapes[name]) for name in network.weight_names()})
+    check_finite(path, arrays)
     return arrays
 
 
@@ -81,6 +90,9 @@ def read_snapshot(path: Path, iteration: int, network: HasArrays, members: int) 
     """
     begins = f"{iteration}{SEPARATOR}"
     arrays = read_arrays(path)
+    for name in arrays:
+        if not name.partition(SEPARATOR)[0].isdecimal():
+            raise LotteryError(f"{path}: the array {printable(name)} should not be there; names begin as in {begins}")
     found = {name.removeprefix(begins): values for name, values in arrays.items() if name.startswith(begins)}
     if not found:
         known = ", ".join(sorted({name.partition(SEPARATOR)[0] for name in arrays}, key=int)) or "none"

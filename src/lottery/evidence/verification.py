@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lottery.analysis.claims import judge
 from lottery.analysis.tables import (
@@ -252,23 +253,45 @@ class Verification:
         engine.one_thread()
         resident = [images.resident[member.replicate] for member in self.job.members]
         evaluated = engine.Engine(network, trained, own or None, resident, recipe)
-        history = read_table(self.folder / "history.csv", HISTORY)
-        validation = history.groupby(["replicate", "draw"])["validation_accuracy"].last()
-        for part, count in images.count.items():
-            path = self.folder / ("history.csv" if part == "validation" else "summary.json")
-            _, accuracies = evaluated.evaluate(part)
-            for member, accuracy in zip(summary.members, accuracies.tolist(), strict=True):
-                if member.diverged_iteration is not None:
-                    continue
-                who = member.replicate, member.draw
-                told = validation[who] if part == "validation" else getattr(member, f"{part}_accuracy_final")
-                if told is None or abs(told - accuracy) * count > ROUNDING:
-                    raise Wrong(
-                        path,
-                        f"replicate {member.replicate}, draw {member.draw}: {part} accuracy is told as {told},"
-                        f" trained.safetensors has {accuracy} (with the images that this code chooses; the run is of"
-                        f" commit {summary.git_commit})",
-                    )
+        history = read_table(self.folder / "history.csv", HISTORY).set_index(["replicate", "draw", "iteration"])
+        reached = history["validation_accuracy"].to_dict()
+        for part in images.count:
+            told = {
+                (member.replicate, member.draw): reached.get((member.replicate, member.draw, recipe.iterations))
+                if part == "validation"
+                else getattr(member, f"{part}_accuracy_final")
+                for member in summary.members
+            }
+            file = "history.csv" if part == "validation" else "summary.json"
+            self.compare(summary, part, evaluated.evaluate(part)[1], told, file, "trained.safetensors", images)
+        for iteration in self.job.snapshots:
+            evaluated.load(self.snapshot(iteration))
+            accuracies = evaluated.evaluate("validation")[1]
+            told = {who: reached.get((*who, iteration)) for who in told}
+            self.compare(summary, "validation", accuracies, told, "history.csv", f"the snapshot of {iteration}", images)
+
+    def compare(
+        self,
+        summary: Summary,
+        part: Part,
+        accuracies: NDArray,
+        told: Mapping[tuple[int, int], float | None],
+        file: str,
+        weights_of: str,
+        images: Evaluated,
+    ) -> None:
+        """Raise Wrong unless accuracies [members] are those told of each replicate and draw that did not diverge."""
+        for member, accuracy in zip(summary.members, accuracies.tolist(), strict=True):
+            known = told[member.replicate, member.draw]
+            if member.diverged_iteration is not None:
+                continue
+            if known is None or abs(known - accuracy) * images.count[part] > ROUNDING:
+                raise Wrong(
+                    self.folder / file,
+                    f"replicate {member.replicate}, draw {member.draw}: {part} accuracy is told as {known},"
+                    f" {weights_of} has {accuracy} (with the images that this code chooses; the run is of"
+                    f" commit {summary.git_commit})",
+                )
 
 
 def check_tables(run: Path, settings: Settings) -> None:

@@ -57,6 +57,7 @@ def read_job(run: Path, place: Place) -> Job:
                 f"no experiment is called {place.experiment!r}{suggest(place.experiment, settings.experiments)}"
             )
         arm(place.arm)
+        network_of(settings.experiments[place.experiment])
     except LotteryError as error:
         raise LotteryError(f"{path}: {str(error).splitlines()[0]}") from None
     return Job(settings, place)
