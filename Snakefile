@@ -27,7 +27,6 @@ include: "workflow/rules/plan.smk"
 
 # On a cluster only trainings are submitted: the rest takes seconds, and a download needs the network of the login node.
 localrules:
-    write_settings,
     prepare_dataset,
     initialize,
     prune,
@@ -43,11 +42,15 @@ localrules:
 # again each second: about 120 of them took a fifth of a core. Trainings take longer than a second, so no limit is needed.
 onstart:
     workflow.scheduler.job_rate_limiter = None
+    # For those who type commands: these read the settings where the run's results are.
+    if not IS_MODULE:
+        write_text(Path("results", SETTINGS.run, "settings.json"), SETTINGS.model_dump_json(indent=1) + "\n")
 
 
 # What the settings do not keep of a finished run is let go.
 onsuccess:
-    keeping.let_go(Path("results", SETTINGS.run), SETTINGS)
+    if not IS_MODULE:
+        keeping.let_go(Path("results", SETTINGS.run), SETTINGS)
 
 
 rule all:

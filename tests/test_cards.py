@@ -250,7 +250,7 @@ def test_a_training_locks_a_card_only_if_it_computes_on_one(machine, tmp_path, m
     held = []
     monkeypatch.setattr(job_module, "train_members", lambda *_: held.append(locks(tmp_path / "locks")))
     for device in ("cpu", "cuda"):
-        run_job(dense_training(device=device), tmp_path, threads=1, checkpoint_seconds=60)
+        run_job(dense_training(device=device), tmp_path, threads=1)
     assert held == [[], [f"{A}.lock"]]
     assert locks(tmp_path / "locks") == []
 
@@ -280,7 +280,7 @@ if sys.argv[1] == "train":
 from lottery.commands.main import main
 from lottery.training import cards, job
 
-def train(job, run, threads, checkpoint_seconds):
+def train(job, run, threads):
     note("start", os.environ["CUDA_VISIBLE_DEVICES"])
     time.sleep(2)
     for file in ("trained", "snapshots", "history.csv", "summary.json"):

@@ -90,22 +90,24 @@ def rules() -> dict[str, tuple[str, bool]]:
 
 def test_every_rule_says_what_it_needs():
     found = rules()
-    made = {"write_settings", "prepare_dataset", "initialize", "train", "score", "prune", "rewind", "make_control"}
+    made = {"prepare_dataset", "initialize", "train", "score", "prune", "rewind", "make_control"}
     assert made | {"collect", "describe_tickets", "judge_claims", "plot", "plan"} == set(found)
     heirs = {name for name, (_, inherits) in found.items() if inherits}
-    assert heirs == {"prune", "rewind", "make_control", "score", "describe_tickets", "judge_claims", "plot"}
-    files_of = {"plan": [], "write_settings": ["output", "benchmark"]}
+    assert heirs == {"prune", "rewind", "make_control", "score", "describe_tickets", "plot"}
+    files_of: dict[str, list[str]] = {"plan": []}
     for name, (body, inherits) in found.items():
         files = files_of.get(name, ["input", "output", "benchmark"])
         for directive in ["message", "log", *files]:
             assert f"    {directive}:" in body, (name, directive)
-        for directive in ["conda", "threads", "resources", "script" if name == "write_settings" else "shell"]:
+        for directive in ["conda", "threads", "resources", "shell"]:
             assert (f"    {directive}:" in body) != inherits, (name, directive)
 
 
 def test_every_conda_path_exists():
     used = {path for body, _ in rules().values() for path in re.findall(r'conda:\n\s+"([^"]+)"', body)}
-    assert {(REPOSITORY / "workflow/rules" / path).resolve() for path in used} == set(ENVIRONMENTS)
+    # The environment of Snakemake itself belongs to no rule.
+    rules_environments = {path for path in ENVIRONMENTS if path.stem != "workflow"}
+    assert {(REPOSITORY / "workflow/rules" / path).resolve() for path in used} == rules_environments
 
 
 CONDA = """#!/bin/sh
@@ -134,11 +136,11 @@ def conda(tmp_path_factory, monkeypatch):
 @pytest.mark.usefixtures("conda")
 def test_snakemake_finds_the_environments_and_hands_them_to_conda(fresh):
     said = fresh("--sdm", "conda", "--list-conda-envs", *SMOKE)
-    assert set(re.findall(r"^envs/(\w+)\.yaml", said, flags=re.MULTILINE)) == {"analysis", "training", "workflow"}
+    assert set(re.findall(r"^envs/(\w+)\.yaml", said, flags=re.MULTILINE)) == {"analysis", "training"}
     assert "envs/analysis.yaml" in fresh("--sdm", "conda", "--list-conda-envs", "plan")
     fresh("--sdm", "conda", "--conda-create-envs-only", "--cores", "1", *SMOKE)
     asked = {path.read_text() for path in (fresh.folder / ".snakemake/conda").rglob("asked.yaml")}
-    assert asked == {(REPOSITORY / f"envs/{name}.yaml").read_text() for name in ("analysis", "training", "workflow")}
+    assert asked == {(REPOSITORY / f"envs/{name}.yaml").read_text() for name in ("analysis", "training")}
 
 
 @pytest.mark.usefixtures("conda")

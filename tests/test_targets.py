@@ -11,18 +11,13 @@ def test_the_rule_graph_of_the_readme_is_that_of_the_rules(smoke):
     said = smoke("--rulegraph", "mermaid-js")
     names = dict(re.findall(r"(id\d+)\[(\w+)\]", said))
     edges = {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", said)}
-    shown, words = (REPOSITORY / "README.md").read_text().split("```mermaid")[1].split("```")[:2]
-    settings = {(before, after) for before, after in edges if before == "write_settings"}
-    assert set(re.findall(r"(\w+) --> (\w+)", shown)) == edges - settings
-    assert "`write_settings`, before all of them, writes the run's settings" in " ".join(words.split())
-    commands = {"initialize", "prune", "rewind", "make_control", "train", "collect", "describe_tickets"}
-    assert {after for _, after in settings} == commands
+    shown = (REPOSITORY / "README.md").read_text().split("```mermaid")[1].split("```")[0]
+    assert set(re.findall(r"(\w+) --> (\w+)", shown)) == edges
 
 
 def test_paper_mnist_is_declared_in_full(fresh):
     jobs = fresh.jobs("--configfile", "config/paper-mnist.yaml")
     assert jobs == {
-        "write_settings": 1,
         "prepare_dataset": 1,
         "initialize": 1 + 9,
         # 28 iterative levels, 9 one-shot levels of Figure 4a, 7 of Figure 4c.
@@ -45,7 +40,6 @@ def test_paper_cifar10_is_declared_in_full(fresh):
     # With dropout there are tickets alone.
     tickets, reinitialized = 2 * conv + deep, conv + deep
     assert jobs == {
-        "write_settings": 1,
         "prepare_dataset": 1,
         "initialize": 2 * 15 + 18,
         "prune": tickets,
@@ -65,8 +59,8 @@ def test_a_tenth_of_paper_mnist_is_the_same_jobs(fresh):
     tenth = fresh("-n", "-p", *options)
     assert job_counts(tenth) == whole
     assert "results/paper-mnist-tenth/tables/levels.csv" in tenth
-    fresh("--cores", "1", *options, "--", "results/paper-mnist-tenth/settings.json")
-    settings = json.loads((fresh.folder / "results/paper-mnist-tenth/settings.json").read_text())
+    (named,) = set(re.findall(r"--settings (\S+)", tenth))
+    settings = json.loads((fresh.folder / named).read_text())
     assert settings["experiments"]["lenet-mnist"]["training"]["iterations"] == 5000
 
 

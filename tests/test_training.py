@@ -314,7 +314,7 @@ def run_members(
     schedule = {"iterations": 40, "validation_images": 50, "validation_every": 10, "test_every": 20}
     recipe = Training(engine=engine, batch_size=30, **schedule, **changes)
     job = Some(settings(recipe, ArmSettings(arm="iterative", snapshots=[20])), PLACE, members)
-    run_job(job, run, threads, 60)
+    run_job(job, run, threads)
     trained, snapshots = (read_arrays(folder / f"{name}.safetensors") for name in ("trained", "snapshots"))
     assert list(snapshots) == [f"20:{name}" for name in trained]
     lines = (folder / "history.csv").read_text().splitlines()[1:]

@@ -1,20 +1,11 @@
 # Tables, and what they say about the paper's claims.
 
 
-def of_run(wildcards, output):
-    """The run's folder, as its commands name it."""
-    return str(Path(output[0]).parents[1])
-
-
-OWN_FILES = [f"--extension={path}" for path in SETTINGS.extensions]
-
-
 rule collect:
     input:
         summaries=trained("summary.json"),
         histories=trained("history.csv"),
         code=code_of("analysis/tables.py"),
-        settings=ancient(SETTINGS_FILE),
     output:
         levels=report(
             "<results>/tables/levels.csv",
@@ -34,23 +25,22 @@ rule collect:
     resources:
         mem_mb=2000,
         runtime=10,
+        settings=SETTINGS_FILE,
     params:
         run=of_run,
-        what="",
-        extensions=OWN_FILES,
+        extensions=options(SETTINGS.extensions),
         verb="collect",
         depends_on=dependence.of_results(SETTINGS),
     message:
         "Collect the results of all trainings in two tables"
     shell:
-        "python -m lottery {params.verb} {params.run:q} {params.what} {params.extensions:q} > {log} 2>&1"
+        "python -m lottery {params.verb} {params.run:q} {params.extensions:q} --settings {resources.settings} > {log} 2>&1"
 
 
 use rule collect as describe_tickets with:
     input:
         weights=[f"<results>/{file}" for file in listing.described_files(SETTINGS)],
         code=code_of("analysis/ticket_weights.py"),
-        settings=ancient(SETTINGS_FILE),
     output:
         layers="<results>/tables/layers.csv",
         distributions="<results>/tables/distributions.csv",
@@ -60,15 +50,14 @@ use rule collect as describe_tickets with:
         "<benchmarks>/describe_tickets.tsv"
     params:
         run=of_run,
-        what="",
-        extensions=OWN_FILES,
+        extensions=options(SETTINGS.extensions),
         verb="describe-tickets",
         depends_on=dependence.of_results(SETTINGS),
     message:
         "Tell which weights are in the tickets"
 
 
-use rule collect as judge_claims with:
+rule judge_claims:
     input:
         levels=rules.collect.output.levels,
         layers=layers(),
@@ -91,6 +80,12 @@ use rule collect as judge_claims with:
         "<logs>/judge_claims.log",
     benchmark:
         "<benchmarks>/judge_claims.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         run=of_run,
         what="",
@@ -98,3 +93,5 @@ use rule collect as judge_claims with:
         verb="judge-claims",
     message:
         "Judge the paper's claims"
+    shell:
+        "python -m lottery {params.verb} {params.run:q} {params.what} {params.extensions:q} > {log} 2>&1"

@@ -1,4 +1,5 @@
 # Settings, paths and the functions that rules ask.
+import hashlib
 import os
 import re
 import shlex
@@ -18,6 +19,7 @@ from lottery import code, extensions
 from lottery.arms import lineage
 from lottery.arms.places import Place, Replicates
 from lottery.arms.rows import ARMS
+from lottery.arrays import write_text
 from lottery.datasets.catalog import SOURCES
 from lottery.errors import LotteryError
 from lottery.figures.catalog import CATALOG, figures_of_run
@@ -47,6 +49,22 @@ shell.prefix(f"export PYTHONPATH={shlex.quote(str(REPOSITORY / 'src'))}; ")
 # Not among a rule's parameters: data is known by its checksum, so another mirror must repeat nothing.
 if SETTINGS.data_mirror:
     os.environ.update(LOTTERY_DATA=SETTINGS.data_mirror)
+
+
+def settings_file():
+    """A file of the run's settings, which every command reads: in a command there is no room for many experiments.
+
+    It is named for its content, so that no job reads what a later dry run has changed. As a resource of rules it repeats
+    nothing: what a job depends on stands among its parameters.
+    """
+    text = SETTINGS.canonical_json() + "\n"
+    path = Path(".snakemake", "lottery", f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json")
+    if not path.exists():
+        write_text(path, text)
+    return str(path)
+
+
+SETTINGS_FILE = settings_file()
 
 
 pathvars:
@@ -91,8 +109,10 @@ def own_files(paths):
 
 def job(wildcards):
     """The training job that a rule's wildcards name."""
-    names = [str(wildcards[name]) for name in ("experiment", "replicates", "arm")]
-    return Job(SETTINGS, Place.parse(f"{'/'.join(names)}/level{wildcards['level']}"))
+    replicates = Replicates.parse(str(wildcards["replicates"]))
+    return Job(
+        SETTINGS, Place(str(wildcards["experiment"]), replicates, str(wildcards["arm"]), int(wildcards["level"]))
+    )
 
 
 def files_read(verb):
@@ -113,7 +133,7 @@ def of_job(verb):
     return dict(
         run=lambda wildcards, output: run_folder(output),
         place=lambda wildcards: job(wildcards).place.folder,
-        extensions=lambda wildcards: [f"--extension={path}" for path in job(wildcards).extensions],
+        extensions=lambda wildcards: options(job(wildcards).extensions),
         depends_on=lambda wildcards: dependence.depends_on(job(wildcards), verb),
         verb=verb,
     )
@@ -130,11 +150,6 @@ def told(wildcards):
     percent = 100 * allocation.remaining(asked.network, asked.counts) if asked.arm.masked else 100
     size = f" at level {asked.place.level}, {percent:.1f}% of the weights" if asked.arm.masked else ""
     return f"{asked.place.arm}{size}: {asked.place.experiment}, replicates {asked.place.replicates}"
-
-
-def checkpoint_seconds(wildcards):
-    """How often a training job saves where it is: a resource, since it changes no result and repeats no job."""
-    return str(job(wildcards).experiment.checkpoint_seconds)
 
 
 def more_each_attempt(amount):
@@ -199,27 +214,21 @@ def figure_names():
     return figures_of_run(SETTINGS)
 
 
-# The run's settings, which every command reads. A change of the file repeats nothing by itself: what a job depends on
-# stands among its parameters.
-SETTINGS_FILE = "<results>/settings.json"
+def extensions_of_dataset(wildcards):
+    """The user's files that a dataset depends on."""
+    return extensions.needed(SETTINGS.extensions, [wildcards.dataset])
 
 
-rule write_settings:
-    output:
-        SETTINGS_FILE,
-    log:
-        "<logs>/write_settings.log",
-    benchmark:
-        "<benchmarks>/write_settings.tsv"
-    conda:
-        "../../envs/workflow.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=5,
-    params:
-        settings=SETTINGS.canonical_json(),
-    message:
-        "Write the settings of the run"
-    script:
-        "../scripts/write_settings.py"
+def extensions_of_figure(wildcards):
+    """The user's files that a figure depends on."""
+    return extensions.needed(SETTINGS.extensions, [wildcards.figure, *CATALOG[wildcards.figure].arms])
+
+
+def of_run(wildcards, output):
+    """The folder results/<run> of a table or a figure."""
+    return str(Path(output[0]).parents[1])
+
+
+def options(paths):
+    """The user's files as options. They are relative to the working directory, in a module too."""
+    return [f"--extension={path}" for path in paths]

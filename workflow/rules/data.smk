@@ -1,11 +1,6 @@
 # Raw files, found or downloaded and verified by checksum, to one file of arrays for each dataset.
 
 
-def extensions_of_dataset(wildcards):
-    """The user's files that a dataset depends on."""
-    return extensions.needed(SETTINGS.extensions, [wildcards.dataset])
-
-
 rule prepare_dataset:
     input:
         code=code_of("datasets/images.py"),
@@ -25,7 +20,7 @@ rule prepare_dataset:
         mem_mb=1500,
         runtime=60,
     params:
-        extensions=lambda wildcards: [f"--extension={path}" for path in extensions_of_dataset(wildcards)],
+        extensions=lambda wildcards: options(extensions_of_dataset(wildcards)),
         resources=str(ROOT / "resources"),
         downloads=lambda wildcards, output: str(Path(output[0]).parent / "raw"),
         depends_on=lambda wildcards: dependence.of_dataset(SOURCES[wildcards.dataset]),

@@ -1,12 +1,7 @@
 # Figures: tables in, pictures out.
 
 
-def extensions_of_figure(wildcards):
-    """The user's files that a figure depends on."""
-    return extensions.needed(SETTINGS.extensions, [wildcards.figure, *CATALOG[wildcards.figure].arms])
-
-
-use rule collect as plot with:
+use rule judge_claims as plot with:
     input:
         levels=rules.collect.output.levels,
         details=details,
@@ -28,7 +23,7 @@ use rule collect as plot with:
     params:
         run=of_run,
         what=lambda wildcards: wildcards.figure,
-        extensions=lambda wildcards: [f"--extension={path}" for path in extensions_of_figure(wildcards)],
+        extensions=lambda wildcards: options(extensions_of_figure(wildcards)),
         verb="plot",
         title=lambda wildcards: CATALOG[wildcards.figure].title,
         caption=lambda wildcards: CATALOG[wildcards.figure].caption,

@@ -2,8 +2,6 @@
 
 
 rule plan:
-    input:
-        settings=ancient(SETTINGS_FILE),
     log:
         "<logs>/plan.log",
     localrule: True
@@ -13,10 +11,11 @@ rule plan:
     resources:
         mem_mb=500,
         runtime=5,
+        settings=SETTINGS_FILE,
     params:
-        extensions=OWN_FILES,
+        extensions=options(SETTINGS.extensions),
         cores=cores_at_once,
     message:
         "Estimate what the run will cost"
     shell:
-        "python -m lottery plan {input.settings:q} {params.extensions:q} --cores {params.cores} 2>&1 | tee {log}"
+        "python -m lottery plan {resources.settings} {params.extensions:q} --cores {params.cores} 2>&1 | tee {log}"

@@ -5,7 +5,6 @@
 rule initialize:
     input:
         made_from=files_read("initialize"),
-        settings=ancient(SETTINGS_FILE),
     output:
         start="<results>/{experiment}/{replicates}/{arm}/level{level}/start.safetensors",
     log:
@@ -20,20 +19,21 @@ rule initialize:
     resources:
         mem_mb=1500,
         runtime=5,
+        settings=SETTINGS_FILE,
     params:
         **of_job("initialize"),
         told=told,
     message:
         "Draw initial weights, {params.told}"
     shell:
-        "python -m lottery {params.verb} {params.run:q} {params.place} {params.extensions:q} > {log} 2>&1"
+        "python -m lottery {params.verb} {params.run:q} {params.place} {params.extensions:q}"
+        " --settings {resources.settings} > {log} 2>&1"
 
 
 # Remove the weights of smallest score.
 use rule initialize as prune with:
     input:
         made_from=files_read("prune"),
-        settings=ancient(SETTINGS_FILE),
     output:
         mask="<results>/{experiment}/{replicates}/{arm}/level{level}/mask.safetensors",
     log:
@@ -53,7 +53,6 @@ use rule initialize as prune with:
 use rule initialize as rewind with:
     input:
         made_from=files_read("rewind"),
-        settings=ancient(SETTINGS_FILE),
     output:
         start="<results>/{experiment}/{replicates}/{arm}/level{level}/start.safetensors",
     log:
@@ -73,7 +72,6 @@ use rule initialize as rewind with:
 use rule initialize as make_control with:
     input:
         made_from=files_read("make-control"),
-        settings=ancient(SETTINGS_FILE),
     output:
         mask="<results>/{experiment}/{replicates}/{arm}/level{level}/mask.safetensors",
         start="<results>/{experiment}/{replicates}/{arm}/level{level}/start.safetensors",

@@ -4,7 +4,6 @@
 rule train:
     input:
         made_from=files_read("train"),
-        settings=ancient(SETTINGS_FILE),
     output:
         trained="<results>/{experiment}/{replicates}/{arm}/level{level}/trained.safetensors",
         snapshots="<results>/{experiment}/{replicates}/{arm}/level{level}/snapshots.safetensors",
@@ -21,21 +20,20 @@ rule train:
         mem_mb=more_each_attempt(3000),
         runtime=more_each_attempt(60),
         gpu=gpus,
-        checkpoint_seconds=checkpoint_seconds,
+        settings=SETTINGS_FILE,
     params:
         **of_job("train"),
         told=told,
     message:
         "Train {params.told}"
     shell:
-        "python -m lottery {params.verb} {params.run:q} {params.place} {params.extensions:q} --threads {threads}"
-        " --checkpoint-seconds {resources.checkpoint_seconds} > {log} 2>&1"
+        "python -m lottery {params.verb} {params.run:q} {params.place} {params.extensions:q}"
+        " --settings {resources.settings} --threads {threads} > {log} 2>&1"
 
 
 use rule initialize as score with:
     input:
         made_from=files_read("score"),
-        settings=ancient(SETTINGS_FILE),
     output:
         scores="<results>/{experiment}/{replicates}/{arm}/level{level}/scores.safetensors",
     log:

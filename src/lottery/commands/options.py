@@ -21,6 +21,7 @@ class Told:
 
 
 Run = Annotated[Path, Told("folder of the run: results/<run>", "RUN")]
+SettingsFile = Annotated[Path | None, Told("the run's settings; default: settings.json in its folder", "FILE")]
 At = Annotated[Place, Told("folder below it, such as lenet-mnist/r0-2/iterative/level3", "PLACE")]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from lottery.arms.lineage import needs_scores
 from lottery.arrays import write_arrays
-from lottery.commands.options import At, Run, Told
+from lottery.commands.options import At, Run, SettingsFile, Told
 from lottery.runs import making
 from lottery.runs.files import mask, scores, survivors, ticket, weights
 from lottery.runs.reading import read_job
@@ -28,23 +28,23 @@ def prepare_dataset(
     prepare(dataset, Places(resources, named and named.expanduser(), downloads), output)
 
 
-def initialize(run: Run, place: At) -> None:
+def initialize(run: Run, place: At, *, settings: SettingsFile = None) -> None:
     """Draw the initial weights of a dense network."""
-    job = read_job(run, place)
+    job = read_job(run, place, settings)
     write_arrays(job.path(run, "start"), making.starts(job, None, None))
 
 
-def score(run: Run, place: At) -> None:
+def score(run: Run, place: At, *, settings: SettingsFile = None) -> None:
     """Score weights by what images tell of them, for the pruning that reads these scores."""
     from lottery.training.scores import gradient_scores
 
-    job = read_job(run, place)
+    job = read_job(run, place, settings)
     write_arrays(job.path(run, "scores"), gradient_scores(job, run))
 
 
-def prune(run: Run, place: At) -> None:
+def prune(run: Run, place: At, *, settings: SettingsFile = None) -> None:
     """Remove the weights of smallest score from a mask, or from the dense network."""
-    job = read_job(run, place)
+    job = read_job(run, place, settings)
     inputs = job.inputs
     scored = scores(run, job) if needs_scores(place) else weights(run, job, inputs.scored)
     assert scored
@@ -52,16 +52,16 @@ def prune(run: Run, place: At) -> None:
     write_arrays(job.path(run, "mask"), made)
 
 
-def rewind(run: Run, place: At) -> None:
+def rewind(run: Run, place: At, *, settings: SettingsFile = None) -> None:
     """Set the survivors of a mask back to a checkpoint and everything else that can be pruned to 0."""
-    job = read_job(run, place)
+    job = read_job(run, place, settings)
     own = mask(run, job) if job.arm.masked else None
     write_arrays(job.path(run, "start"), making.starts(job, weights(run, job, job.inputs.checkpoint), own))
 
 
-def make_control(run: Run, place: At) -> None:
+def make_control(run: Run, place: At, *, settings: SettingsFile = None) -> None:
     """Make a network that differs from a ticket in one thing: its weights, or where they are."""
-    job = read_job(run, place)
+    job = read_job(run, place, settings)
     masks = making.imitated_masks(job, ticket(run, job))
     starts = making.starts(job, weights(run, job, job.inputs.checkpoint), masks)
     write_arrays(job.path(run, "mask"), masks)
@@ -72,10 +72,10 @@ def train(
     run: Run,
     place: At,
     *,
+    settings: SettingsFile = None,
     threads: Annotated[int, Told("networks trained at once")] = 1,
-    checkpoint_seconds: Annotated[float, Told("how often a checkpoint is written, to go on from after a kill")] = 60.0,
 ) -> None:
     """Train the networks of a place from their starting weights."""
     from lottery.training.job import run_job
 
-    run_job(read_job(run, place), run, threads, checkpoint_seconds)
+    run_job(read_job(run, place, settings), run, threads)

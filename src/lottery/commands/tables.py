@@ -3,29 +3,29 @@
 from typing import Annotated
 
 from lottery.arrays import write_text
-from lottery.commands.options import Run, Told
+from lottery.commands.options import Run, SettingsFile, Told
 from lottery.runs.listing import trainings
 from lottery.runs.reading import read_settings_of
 
 
-def collect(run: Run) -> None:
+def collect(run: Run, *, settings: SettingsFile = None) -> None:
     """Gather the results of all trainings in two tables."""
     from lottery.analysis.tables import collect_curves, collect_levels, write_table
 
-    settings, tables = read_settings_of(run), run / "tables"
-    folders = [run / job.place.folder for job in trainings(settings)]
-    levels, curves = collect_levels(folders, settings), collect_curves(folders)
+    chosen, tables = read_settings_of(run, settings), run / "tables"
+    folders = [run / job.place.folder for job in trainings(chosen)]
+    levels, curves = collect_levels(folders, chosen), collect_curves(folders)
     write_table(tables / "levels.csv", levels)
     write_table(tables / "curves.csv", curves)
-    write_text(tables / "settings.json", settings.model_dump_json(indent=1) + "\n")
+    write_text(tables / "settings.json", chosen.model_dump_json(indent=1) + "\n")
 
 
-def describe_tickets(run: Run) -> None:
+def describe_tickets(run: Run, *, settings: SettingsFile = None) -> None:
     """Tell which weights are in the tickets: initial values, movement, links of units."""
     from lottery.analysis.tables import write_table
     from lottery.analysis.ticket_weights import describe
 
-    layers, distributions = describe(run, read_settings_of(run))
+    layers, distributions = describe(run, read_settings_of(run, settings))
     write_table(run / "tables" / "layers.csv", layers)
     write_table(run / "tables" / "distributions.csv", distributions)
 

@@ -42,7 +42,9 @@ class Figure:
     @property
     def told(self) -> str:
         """All that the figure depends on beside its tables and the code that draws."""
-        return repr((self, [LOOKS[arm] for arm in self.arms]))
+        groups = [sorted(group) for group in self.needs]  # Python orders a set anew in each process
+        told = (self.name, self.title, self.picture, self.caption, groups, self.family, self.selection)
+        return repr((*told, [LOOKS[arm] for arm in self.arms]))
 
     @property
     def arms(self) -> tuple[str, ...]:

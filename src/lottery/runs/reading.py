@@ -43,12 +43,12 @@ def read_run(config: Mapping[str, Any]) -> Settings:
     return settings
 
 
-def read_job(run: Path, place: Place) -> Job:
+def read_job(run: Path, place: Place, file: Path | None = None) -> Job:
     """A place of a run with the run's settings, which the extensions that it needs have been loaded for.
 
-    run: the folder `results/<run>`. Raises LotteryError naming the file.
+    run: the folder `results/<run>`; file: of the settings, that of the run when absent. Raises LotteryError naming it.
     """
-    path = run / "settings.json"
+    path = file or run / "settings.json"
     content = read_bytes(path)
     try:
         settings = read_settings(parsed_json(content))
@@ -63,9 +63,9 @@ def read_job(run: Path, place: Place) -> Job:
     return Job(settings, place)
 
 
-def read_settings_of(run: Path) -> Settings:
-    """The settings of a run, finished or not. Raises LotteryError naming the file."""
-    return read_finished_run(run / "settings.json")
+def read_settings_of(run: Path, file: Path | None = None) -> Settings:
+    """The settings of a run, finished or not; file: that of the run when absent. Raises LotteryError naming it."""
+    return read_finished_run(file or run / "settings.json")
 
 
 def parsed_json(text: str | bytes) -> Any:

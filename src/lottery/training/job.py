@@ -37,29 +37,29 @@ from lottery.training.loop import Course, Diverged, MemberData, Record, Row
 log = logging.getLogger(__name__)
 
 
-def run_job(job: Job, run: Path, threads: int, checkpoint_seconds: float) -> None:
+def run_job(job: Job, run: Path, threads: int) -> None:
     """Train all members, `threads` at a time, going on from checkpoints of a job that was killed.
 
     Results depend neither on `threads` nor on who else is in the job, nor on how often it was killed. A job for a GPU
     waits until a card is free. run: the folder `results/<run>`.
     """
     with cards.own_card(cards.lock_folder()) if job.training.device == "cuda" else nullcontext():
-        train_members(job, run, threads, checkpoint_seconds)
+        train_members(job, run, threads)
 
 
-def train_members(job: Job, run: Path, threads: int, checkpoint_seconds: float) -> None:
+def train_members(job: Job, run: Path, threads: int) -> None:
     """Do what `run_job` promises, on the device as it is."""
     began, code, commit = time.perf_counter(), code_digest(), git_commit()
     network, recipe = job.network, job.training
     engine = engine_of(network, recipe)
     engine.one_thread()
     replicates = [member.replicate for member in job.replicates.members()]
-    path = dataset_file(run, job)
-    splits = read_splits(path, recipe, job.settings.seed, replicates, job.data.image_shape, job.data.classes)
+    prepared = dataset_file(run, job)
+    splits = read_splits(prepared, recipe, job.settings.seed, replicates, job.data.image_shape, job.data.classes)
     images = dict(zip(replicates, engine.resident(splits, recipe), strict=True))
     start = read_parameters(job.path(run, "start"), network, len(job.members))
     mask = read_mask(job.path(run, "mask"), network, len(job.members)) if job.arm.masked else {}
-    dataset = cache(lambda: file_digest(path))
+    dataset = cache(lambda: file_digest(prepared))
     together = engine.together(recipe, network)
     slices = [slice(None)] if together else [slice(index, index + 1) for index in range(len(job.members))]
     groups = []
@@ -70,7 +70,9 @@ def train_members(job: Job, run: Path, threads: int, checkpoint_seconds: float) 
             network, own_start, own_mask or None, [images[member.replicate] for member in members], recipe
         )
         key = partial(checkpoint_key, job, members, own_start, own_mask, dataset, code)
-        checkpoint = Checkpoint(run / "checkpoints" / checkpoint_name(job, members), key, checkpoint_seconds)
+        checkpoint = Checkpoint(
+            run / "checkpoints" / checkpoint_name(job, members), key, job.experiment.checkpoint_seconds
+        )
         course = Course(made, data, recipe, job.first_iteration, job.snapshots)
         groups.append(Group(members, course, checkpoint))
         groups[-1].resume()

@@ -8,7 +8,6 @@ import hashlib
 import importlib
 import logging
 import os
-import pickle
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -19,36 +18,23 @@ from numba.core import caching
 
 log = logging.getLogger(__name__)
 
-DAMAGED = (
-    pickle.UnpicklingError,
-    EOFError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    TypeError,
-    ValueError,
-)
-"""What reading a pickle raises that is cut short or overwritten."""
-
-
 class CheckedCacheFile(caching.IndexDataCacheFile):
     """Compiled code of one function: an index (.nbi) and what it names (.nbc). A damaged file counts as none.
 
-    It is named in the log and removed; what it held is compiled anew.
+    It is named in the log and removed; what it held is compiled anew. What reading damaged bytes raises can be anything.
     """
 
     def _load_index(self) -> dict[Any, str]:
         try:
             return dict(super()._load_index())
-        except DAMAGED as error:
+        except Exception as error:
             remove_damaged(Path(self._index_path), error)
             return {}
 
     def _load_data(self, name: str) -> Any:
         try:
             return super()._load_data(name)
-        except DAMAGED as error:
+        except Exception as error:
             remove_damaged(Path(self._data_path(name)), error)
             return None
 
