@@ -18,6 +18,7 @@ from numba.core import caching
 
 log = logging.getLogger(__name__)
 
+
 class CheckedCacheFile(caching.IndexDataCacheFile):
     """Compiled code of one function: an index (.nbi) and what it names (.nbc). A damaged file counts as none.
 
