@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 class CheckedCacheFile(caching.IndexDataCacheFile):
     """Compiled code of one function: an index (.nbi) and what it names (.nbc). A damaged file counts as none.
 
-    It is named in the log and removed; what it held is compiled anew. What reading damaged bytes raises can be anything.
+    It is named in the log and removed; what it held is compiled anew. Reading damaged bytes can raise anything.
     """
 
     def _load_index(self) -> dict[Any, str]:
