@@ -15,6 +15,9 @@ from lottery.settings import Initialisation, Pruning, Section, Settings, Trainin
 from lottery.stacks import ExperimentKey, Stack
 from lottery.verbs import Arguments
 
+PARTS = ("tests", "speeds", "sharing", "repeats", "trainings", "verification")
+"""Of the check of a GPU, in their order."""
+
 Verb = Callable[[Arguments], None]
 
 
@@ -87,6 +90,7 @@ def make_parser() -> argparse.ArgumentParser:
     added.add_argument("--first", type=int, default=0, help="iteration at which training and its schedule begin")
     added.add_argument("--recipe", type=from_json(Training), required=True)
     added.add_argument("--threads", type=int, default=1)
+    added.add_argument("--trainings-per-card", type=positive, default=1, help="jobs that may share a GPU")
     added.add_argument("--checkpoints", type=Path, required=True, help="folder to go on from after a kill")
     added.add_argument("--checkpoint-seconds", type=float, default=60, help="how often to write there")
     for name in ("dataset", "start", "trained", "history", "summary"):
@@ -180,6 +184,20 @@ def make_parser() -> argparse.ArgumentParser:
     added.add_argument("--seconds", type=float, default=1.0, help="about how long each measurement takes")
     added.add_argument("--compile", action="store_true", help="measure torch.compile too, which takes minutes more")
     added.add_argument("--output", type=Path, required=True, help="folder for the table")
+
+    added = verb(verbs.check_card, "check-card")
+    added.add_argument("--data", type=Path, default=Path("results/data"), help="folder of prepared datasets")
+    added.add_argument("--minutes", type=float, default=8.0, help="after which nothing new is begun")
+    added.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="default: all")
+    added.add_argument("--settings", nargs="+", default=[], metavar="JSON", help="runs to train: settings or files")
+    added.add_argument("--device", choices=["cpu", "cuda"], help="default: a GPU where PyTorch finds one")
+    added.add_argument("--networks", nargs="+", default=["conv-2", "resnet-20"], help="whose speed is measured")
+    added.add_argument("--repeats", type=positive, default=3, help="of each measurement")
+    added.add_argument("--seconds", type=float, default=0.2, help="about how long each measurement takes")
+    added.add_argument("--processes", type=positive, nargs="+", default=[1, 4], help="numbers that share the card")
+    added.add_argument("--at-once", type=positive, default=4, help="trainings side by side")
+    added.add_argument("--tests", type=Path, help="folder of the tests, to run those marked gpu")
+    added.add_argument("--output", type=Path, required=True, help="folder for all results")
 
     added = verb(verbs.document_settings, "document-settings")
     added.add_argument("--schema", type=Path, required=True)

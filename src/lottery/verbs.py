@@ -7,6 +7,7 @@ from lottery import arrays, stacks, tickets
 from lottery.datasets.sources import source
 from lottery.errors import LotteryError
 from lottery.networks import Network, build
+from lottery.settings import Settings
 from lottery.weights import read_mask, read_parameters
 
 Arguments = argparse.Namespace
@@ -36,7 +37,7 @@ def train(chosen: Arguments) -> None:
     files = JobFiles(
         chosen.dataset, chosen.start, chosen.mask, chosen.trained, chosen.history, chosen.summary, chosen.checkpoints
     )
-    run_job(job, files, chosen.threads, chosen.checkpoint_seconds)
+    run_job(job, files, chosen.threads, chosen.checkpoint_seconds, chosen.trainings_per_card)
 
 
 def prune(chosen: Arguments) -> None:
@@ -92,10 +93,8 @@ def plan(chosen: Arguments) -> None:
     """Tell what a run will cost: jobs, networks, hours, room on the disk. Starts nothing."""
     from lottery.planning.plan import Plan, as_text
     from lottery.planning.speed import Speed, measured
-    from lottery.runs import parsed_json, read_finished_run, read_run
 
-    text = chosen.settings.strip()
-    settings = read_run(parsed_json(text)) if text.startswith("{") else read_finished_run(Path(text))
+    settings = settings_of(chosen.settings)
     print(as_text(Plan(settings, chosen.cores, measured(chosen.measured) if chosen.measured else Speed())))
 
 
@@ -187,12 +186,47 @@ def bench_networks(chosen: Arguments) -> None:
     print(page)
 
 
+def check_card(chosen: Arguments) -> None:
+    """Check a GPU in some minutes: tests, speeds, sharing, repeatability, and what trainings there is time for."""
+    import time
+
+    import torch
+
+    from lottery.benchmark import card
+
+    runs = [settings_of(text) for text in chosen.settings]
+    if not runs and {"repeats", "trainings", "verification"} & set(chosen.parts):
+        raise LotteryError("--settings: repeats, trainings and verification need the settings of a run")
+    what = card.Check(
+        device=chosen.device or ("cuda" if torch.cuda.is_available() else "cpu"),
+        runs=runs,
+        datasets=chosen.data,
+        output=chosen.output,
+        until=time.monotonic() + 60 * chosen.minutes,
+        networks=chosen.networks,
+        repeats=chosen.repeats,
+        seconds=chosen.seconds,
+        processes=chosen.processes,
+        at_once=chosen.at_once,
+        tests=chosen.tests,
+    )
+    card.check(what, chosen.parts)
+
+
 def document_settings(chosen: Arguments) -> None:
     """Write the JSON schema and the reference of all settings from their declarations."""
     from lottery.settings_reference import readme_with_reference, schema
 
     arrays.write_text(chosen.schema, schema())
     arrays.write_text(chosen.readme, readme_with_reference(chosen.readme.read_text()))
+
+
+def settings_of(text: str) -> Settings:
+    """A run's settings: JSON, or the path of a file of it."""
+    from lottery.runs import parsed_json, read_finished_run, read_run
+
+    text = text.strip()
+    return read_run(parsed_json(text)) if text.startswith("{") else read_finished_run(Path(text))
 
 
 def network_of(chosen: Arguments) -> Network:

@@ -75,13 +75,13 @@ class JobFiles:
     """Folder of the checkpoints of all jobs of a run."""
 
 
-def run_job(job: Job, files: JobFiles, threads: int, checkpoint_seconds: float) -> None:
+def run_job(job: Job, files: JobFiles, threads: int, checkpoint_seconds: float, trainings_per_card: int = 1) -> None:
     """Train all members, `threads` at a time, going on from checkpoints of a job that was killed.
 
     Results depend neither on `threads` nor on who else is in the stack, nor on how often the job was killed. A job for
-    a GPU waits until a card is free.
+    a GPU waits until a card is free, or has fewer than `trainings_per_card` jobs.
     """
-    with cards.own_card(cards.lock_folder()) if job.recipe.device == "cuda" else nullcontext():
+    with cards.own_card(cards.lock_folder(), trainings_per_card) if job.recipe.device == "cuda" else nullcontext():
         train_members(job, files, threads, checkpoint_seconds)
 
 

@@ -1,6 +1,7 @@
 """What the `torch` engine's networks make of images: the forward pass of all members side by side."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import torch
 from numpy.typing import NDArray
@@ -21,6 +22,26 @@ def channels_last(values: Tensor) -> Tensor:
     return values.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3) if values.ndim == 5 else values
 
 
+@dataclass(frozen=True)
+class Bias:
+    """The step that adds a convolution's bias, where it does not follow the convolution at once."""
+
+    layer: Layer
+
+
+def pooled_first(steps: Iterable[Step]) -> list[Step | Bias]:
+    """The same with max-pooling before the bias of the convolution that it follows, which is then added to a quarter of
+    the numbers: the largest of four is so with and without it.
+    """
+    changed: list[Step | Bias] = []
+    for step in steps:
+        before = changed[-1] if changed else None
+        changed.append(step)
+        if step == "max-pool" and isinstance(before, Layer) and before.has_bias:
+            changed.append(Bias(before))
+    return changed
+
+
 class TorchNetwork:
     """Parameters of the members, and what they make of images.
 
@@ -35,9 +56,14 @@ class TorchNetwork:
         deviation [inputs] of `bytes / 255` that standardised images are scaled by.
         """
         self.network, self.recipe = network, recipe
+        self.steps = pooled_first(network.steps) if recipe.device == "cuda" else network.steps
+        self.late = {step.layer.name for step in self.steps if isinstance(step, Bias)}
         self.dtype = getattr(torch, recipe.precision)
         self.mean, self.deviation = (each.to(self.dtype) for each in moments)
         self.members = len(next(iter(start.values())))
+        # Channels that the matrix units of a GPU take at once, which are 16 bytes.
+        units = recipe.device == "cuda" and self.members == 1
+        self.at_once = 1 if not units else 8 if recipe.autocast else 4 if recipe.tf32 else 1
         arrays = {name: self.resident(values) for name, values in start.items()}
         self.statistics = {name: arrays.pop(name) for name in network.statistics}
         self.weights = {name: values.requires_grad_() for name, values in arrays.items()}
@@ -57,25 +83,33 @@ class TorchNetwork:
             values = values.view(*values.shape[:2], *self.network.image_shape).transpose(0, 1).flatten(1, 2)
             values = values.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.recipe.device, torch.bfloat16, enabled=self.recipe.autocast):
-            return self.through(self.network.steps, values, noise).transpose(1, 2).to(self.dtype)
+            return self.through(self.steps, values, noise).transpose(1, 2).to(self.dtype)
 
     def scaled(self, pixels: Tensor) -> Tensor:
         """What networks see of images, as the recipe says."""
-        values = pixels.to(self.dtype)
-        if self.recipe.input_scaling == "image-norm":
+        values, scaling = pixels.to(self.dtype), self.recipe.input_scaling
+        if scaling == "bytes":
+            return values
+        if scaling == "image-norm":
             norm = values.norm(dim=2, keepdim=True)
             return values.div_(torch.where(norm == 0, 1, norm))
+        if scaling == "image-standardised":
+            values.sub_(values.mean(dim=2, keepdim=True))
+            deviation = values.square().mean(dim=2, keepdim=True).sqrt_()
+            return values.div_(deviation.clamp_(min=values.shape[2] ** -0.5))
         values.div_(255)
-        if self.recipe.input_scaling == "standardised":
+        if scaling == "standardised":
             values.sub_(self.mean).div_(self.deviation)
         return values
 
-    def through(self, steps: Iterable[Step], values: Tensor, noise: list[Generator] | None) -> Tensor:
+    def through(self, steps: Iterable[Step | Bias], values: Tensor, noise: list[Generator] | None) -> Tensor:
         """What is left of `values` after these steps."""
         for step in steps:
             match step:
                 case Layer():
                     values = self.layer(step, values)
+                case Bias():
+                    values = values + self.weights[step.layer.bias_name].view(1, -1, 1, 1).to(values.dtype)
                 case Normalization():
                     values = self.normalized(step, values, training=noise is not None)
                 case Residual():
@@ -97,10 +131,13 @@ class TorchNetwork:
     def layer(self, layer: Layer, values: Tensor) -> Tensor:
         weight, bias = self.weights[layer.weight_name], self.weights.get(layer.bias_name)
         if layer.kernel:
+            kernels, short = weight.flatten(0, 1), -values.shape[1] % self.at_once
+            if short:  # of one member alone: those of others would come between
+                values, kernels = (functional.pad(each, (0, 0, 0, 0, 0, short)) for each in (values, kernels))
             return functional.conv2d(
                 values,
-                weight.flatten(0, 1),
-                None if bias is None else bias.flatten(),
+                kernels,
+                None if bias is None or layer.name in self.late else bias.flatten(),
                 stride=layer.stride,
                 padding=layer.kernel // 2,
                 groups=self.members,
