@@ -105,7 +105,9 @@ def test_the_check_is_rehearsed_on_a_cpu(mnist, tmp_path, threads_as_they_are, m
     assert "1 passed" in (out / "tests.txt").read_text()
     assert pd.read_csv(out / "networks.csv")["network"].unique().tolist() == ["lenet-300-100"]
     shared = pd.read_csv(out / "sharing.csv")
-    assert shared[["network", "processes", "mps"]].to_numpy().tolist() == [["lenet-300-100", 2, False]]
+    assert shared[["network", "loop", "processes", "mps"]].to_numpy().tolist() == [
+        ["lenet-300-100", "torch, autocast", 2, False]
+    ]
     assert (shared["training_images_per_second"] > 0).all()
     repeats = json.loads((out / "repeats.json").read_text())
     assert repeats == {"again: same bytes": True, "kernel by kernel: same bytes": True}
@@ -139,7 +141,7 @@ def test_trainings_need_settings(tmp_path, capsys):
 def test_a_process_that_dies_is_told(monkeypatch):
     monkeypatch.setattr(sharing, "PATIENCE", 60.0)
     with pytest.raises(LotteryError, match="a process that shares the GPU has died"):
-        sharing.rate("no-such-network", "cpu", 1, 0.0)
+        sharing.rate("no-such-network", "cpu", {}, 1, 0.0)
 
 
 class Unrecorded:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,10 @@ from lottery.arrays import read_arrays, write_text
 from lottery.benchmark import sharing, throughput
 from lottery.errors import LotteryError
 from lottery.execution import Execution, Place, finished_part, initialize, train, write_tables
-from lottery.runs import DENSE, StackTraining, stacks
+from lottery.runs import DENSE, StackTraining, read_finished_run, rewind_points, stacks, trainings
 from lottery.settings import Settings
 from lottery.training.job import processor
-from lottery.verification import verify
+from lottery.verification import Evaluated, Verification, Wrong, check_tables, evaluated_images
 
 log = logging.getLogger(__name__)
 
@@ -188,12 +189,17 @@ def difference(one: Place, other: Place) -> float:
 
 
 def run_trainings(what: Check) -> None:
-    """What trainings of the runs there is time for, in folders of their names, with tables of what is whole."""
+    """What trainings of the runs there is time for, in folders of their names, with tables of what is whole.
+
+    Some time is left for `verification`.
+    """
     for settings in what.runs:
         run = what.output / settings.run
         try:
             with workers(what) as pool:
-                left = Execution(settings, run, what.datasets).go(pool, what.at_once, what.until)
+                left = Execution(settings, run, what.datasets).go(
+                    pool, what.at_once, time.monotonic() + 0.93 * what.left
+                )
             log.info("%s: %d steps are left", settings.run, len(left))
         finally:
             write_tables(finished_part(settings, run), run)
@@ -220,15 +226,43 @@ def tell_progress() -> None:
 
 
 def verify_runs(what: Check) -> None:
-    """What `lottery verify` says of each run: verification.txt. Raises LotteryError where something is wrong."""
-    lines = []
+    """What `lottery verify` finds, with as many workers as train; what there is no time for is left out. What was
+    checked stands in verification.txt. Raises LotteryError where something is wrong.
+    """
+    lines, wrong = [], []
     for settings in what.runs:
         run = what.output / settings.run
-        if (run / "tables" / "settings.json").exists():
-            began = time.monotonic()
-            wrong = list(verify(run, what.datasets))
-            told = wrong or [f"{run.name}: masks, starts, weights, accuracies and tables are what they should be"]
-            lines += [*told, f"{run.name}: checked in {time.monotonic() - began:.0f} s"]
-            write_text(what.output / "verification.txt", "\n".join(lines) + "\n")
-            if wrong:
-                raise LotteryError(f"{run}: {len(wrong)} files are wrong, the first: {wrong[0]}")
+        if not (run / "tables" / "settings.json").exists():
+            continue
+        whole = read_finished_run(run / "tables" / "settings.json")
+        jobs = [*rewind_points(whole), *trainings(whole)]
+        with workers(what) as pool:
+            checks = [pool.submit(checked, run, whole, job, what.datasets, what.until) for job in jobs]
+            found = [check.result() for check in checks]
+        wrong += [line for line in found if line]
+        done = sum(line is not None for line in found)
+        try:
+            check_tables(run, whole)
+        except (Wrong, LotteryError) as problem:
+            wrong.append(str(problem))
+        lines.append(f"{run.name}: tables and {done} of {len(jobs)} trainings checked (masks, starts, accuracies)")
+    write_text(what.output / "verification.txt", "\n".join([*lines, f"{len(wrong)} files are wrong", *wrong]) + "\n")
+    if wrong:
+        raise LotteryError(f"{what.output / 'verification.txt'}: {len(wrong)} files are wrong, the first: {wrong[0]}")
+
+
+def checked(run: Path, settings: Settings, job: StackTraining, datasets: Path, until: float) -> str | None:
+    """What is wrong with a training's files; empty where nothing is, None where there was no time to look."""
+    if time.monotonic() > until:
+        return None
+    try:
+        Verification(run, settings, job, images_of(settings.model_dump_json(), job.experiment, datasets)).check()
+    except (Wrong, LotteryError) as problem:
+        return str(problem)
+    return ""
+
+
+@lru_cache(maxsize=2)
+def images_of(settings: str, experiment: str, datasets: Path) -> Evaluated:
+    """The images of an experiment, read once in a process."""
+    return evaluated_images(Settings.model_validate_json(settings), experiment, datasets)

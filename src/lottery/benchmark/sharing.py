@@ -19,12 +19,15 @@ import pandas as pd
 
 from lottery.benchmark import throughput
 from lottery.errors import LotteryError
-from lottery.training.torch_engine import one_thread
+from lottery.training.torch_engine import one_thread, round_products
 
 CONTROL = "nvidia-cuda-mps-control"
 
-COLUMNS = ["network", "processes", "mps", "training_images_per_second"]
+COLUMNS = ["network", "loop", "processes", "mps", "training_images_per_second"]
 """Of the table: images a second of all processes together."""
+
+LOOPS = ("torch, TF32", "torch, autocast")
+"""The engine's variants that are measured, as in `throughput.VARIANTS`."""
 
 PATIENCE = 120.0
 """Seconds for processes to be ready, or to answer."""
@@ -36,10 +39,16 @@ def run(name: str, device: throughput.Device, counts: Sequence[int], seconds: fl
 
     seconds: how long each is measured; folder: for what MPS keeps. Raises LotteryError where a process fails.
     """
-    rows = [[name, count, False, rate(name, device, count, seconds)] for count in counts]
+    variants = {loop: changes for loop, changes in throughput.VARIANTS[device].items() if loop in LOOPS}
+    asked = [(name, loop, count) for loop in variants for count in counts]
+
+    def rates(shared: bool) -> list[list[Any]]:
+        return [[*who, shared, rate(name, device, variants[who[1]], who[2], seconds)] for who in asked]
+
+    rows = rates(False)
     if device == "cuda" and shutil.which(CONTROL):
         with mps(folder):
-            rows += [[name, count, True, rate(name, device, count, seconds)] for count in counts]
+            rows += rates(True)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -63,11 +72,13 @@ def mps(folder: Path) -> Iterator[None]:
             del os.environ[name]
 
 
-def rate(name: str, device: throughput.Device, count: int, seconds: float) -> float:
-    """Images a second that so many processes train together."""
+def rate(name: str, device: throughput.Device, changes: dict[str, Any], count: int, seconds: float) -> float:
+    """Images a second that so many processes train together, by the paper's recipe with these changes."""
     context = multiprocessing.get_context("spawn")
     ends = [context.Pipe() for _ in range(count)]
-    processes = [context.Process(target=work, args=(there, name, device, seconds), daemon=True) for _, there in ends]
+    processes = [
+        context.Process(target=work, args=(there, name, device, changes, seconds), daemon=True) for _, there in ends
+    ]
     try:
         for process in processes:
             process.start()
@@ -93,10 +104,10 @@ def answer(end: Connection) -> float:
     raise LotteryError(f"a process that shares the GPU did not answer in {PATIENCE:.0f} s")
 
 
-def work(end: Connection, name: str, device: throughput.Device, seconds: float) -> None:
+def work(end: Connection, name: str, device: throughput.Device, changes: dict[str, Any], seconds: float) -> None:
     """One of the processes: says 0 when it is ready, waits, trains, says how many images a second that were."""
-    changes: dict[str, Any] = {"device": device, **throughput.QUICKEST}
-    recipe = throughput.RECIPES[name].model_copy(update=changes)
+    recipe = throughput.RECIPES[name].model_copy(update={"device": device, **changes})
+    round_products(to_tf32=recipe.tf32)
     one_thread()
     network, start, mask, splits = throughput.made_up(name, np.random.default_rng(0), device)
     loop = throughput.EngineLoop(network, start, mask, splits[:1], recipe)

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from lottery.networks import Layer, Network, Normalization, Residual, Step
 from lottery.settings import Training
+from lottery.training.own_kernels import own_kernels
 
 RECORDED = 0.1
 """Share of a batch in the running mean and variance, torch's default; torch's small constant is 1e-5 as well."""
@@ -23,23 +24,24 @@ def channels_last(values: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Bias:
-    """The step that adds a convolution's bias, where it does not follow the convolution at once."""
+class Rectification:
+    """The step of a convolution's bias, max-pooling if there is one, and rectification, taken at once."""
 
     layer: Layer
+    pooled: bool
 
 
-def pooled_first(steps: Iterable[Step]) -> list[Step | Bias]:
-    """The same with max-pooling before the bias of the convolution that it follows, which is then added to a quarter of
-    the numbers: the largest of four is so with and without it.
-    """
-    changed: list[Step | Bias] = []
+def taken_at_once(steps: Iterable[Step]) -> list[Step | Rectification]:
+    """The same with these three as one step behind their convolution."""
+    taken: list[Step | Rectification] = []
     for step in steps:
-        before = changed[-1] if changed else None
-        changed.append(step)
-        if step == "max-pool" and isinstance(before, Layer) and before.has_bias:
-            changed.append(Bias(before))
-    return changed
+        pooled = taken[-1:] == ["max-pool"]
+        before = taken[-1 - pooled] if len(taken) > pooled else None
+        if step == "relu" and isinstance(before, Layer) and before.kernel and before.has_bias:
+            taken[len(taken) - pooled :] = [Rectification(before, pooled)]
+        else:
+            taken.append(step)
+    return taken
 
 
 class TorchNetwork:
@@ -56,8 +58,9 @@ class TorchNetwork:
         deviation [inputs] of `bytes / 255` that standardised images are scaled by.
         """
         self.network, self.recipe = network, recipe
-        self.steps = pooled_first(network.steps) if recipe.device == "cuda" else network.steps
-        self.late = {step.layer.name for step in self.steps if isinstance(step, Bias)}
+        self.steps = taken_at_once(network.steps) if own_kernels(recipe) else network.steps
+        self.bare = {step.layer.name for step in self.steps if isinstance(step, Rectification)}
+        """Convolutions whose biases come with the step that follows."""
         self.dtype = getattr(torch, recipe.precision)
         self.mean, self.deviation = (each.to(self.dtype) for each in moments)
         self.members = len(next(iter(start.values())))
@@ -102,14 +105,14 @@ class TorchNetwork:
             values.sub_(self.mean).div_(self.deviation)
         return values
 
-    def through(self, steps: Iterable[Step | Bias], values: Tensor, noise: list[Generator] | None) -> Tensor:
+    def through(self, steps: Iterable[Step | Rectification], values: Tensor, noise: list[Generator] | None) -> Tensor:
         """What is left of `values` after these steps."""
         for step in steps:
             match step:
                 case Layer():
                     values = self.layer(step, values)
-                case Bias():
-                    values = values + self.weights[step.layer.bias_name].view(1, -1, 1, 1).to(values.dtype)
+                case Rectification():
+                    values = self.rectified(step, values)
                 case Normalization():
                     values = self.normalized(step, values, training=noise is not None)
                 case Residual():
@@ -137,12 +140,22 @@ class TorchNetwork:
             return functional.conv2d(
                 values,
                 kernels,
-                None if bias is None or layer.name in self.late else bias.flatten(),
+                None if bias is None or layer.name in self.bare else bias.flatten(),
                 stride=layer.stride,
                 padding=layer.kernel // 2,
                 groups=self.members,
             )
         return torch.bmm(weight, values) if bias is None else torch.baddbmm(bias.unsqueeze(2), weight, values)
+
+    def rectified(self, step: Rectification, values: Tensor) -> Tensor:
+        """What a convolution's bias, max-pooling and rectification leave."""
+        from lottery.training.rectified import can_be_rectified, rectified
+
+        biases = self.weights[step.layer.bias_name].flatten()
+        if can_be_rectified(*values.shape[1:], pooled=step.pooled):
+            return rectified(values, biases, pooled=step.pooled)
+        values = functional.max_pool2d(values, 2) if step.pooled else values
+        return functional.relu(values + biases.view(1, -1, 1, 1).to(values.dtype))
 
     def normalized(self, step: Normalization, values: Tensor, *, training: bool) -> Tensor:
         """Channels normalised; training records their mean and variance."""
