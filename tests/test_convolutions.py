@@ -11,16 +11,15 @@ import torch
 from conftest import One, Workflow, assert_members_train_as_if_alone, copy_of_repository
 from torch import nn
 
-from lottery.arrays import read_arrays, stack
+from lottery.arrays import read_arrays
 from lottery.benchmark.plain_networks import plain_network
 from lottery.datasets.images import Chosen, Images, Split
 from lottery.errors import LotteryError
 from lottery.networks import NETWORKS, build
 from lottery.runs import read_run
-from lottery.settings import Initialisation, Training
+from lottery.settings import Training
 from lottery.tickets import rewind
 from lottery.training import torch_engine
-from lottery.training.torch_network import Bias, pooled_first
 from lottery.verification import verify
 
 RECIPE = Training(optimizer="sgd", learning_rate=0.05, batch_size=6, precision="float64")
@@ -83,26 +82,6 @@ def test_a_stack_trains_each_member_as_if_alone():
     splits = [Split(Chosen(known.images, train), Chosen(known.images, rest), test) for train, rest in orders]
     resident, batches = torch_engine.resident(splits, RECIPE), random.integers(24, size=(2, 3, 6))
     assert_members_train_as_if_alone(torch_engine, network, starts, masks, resident, RECIPE, batches)
-
-
-@pytest.mark.parametrize("name", ["conv-4", "vgg-16"])
-@pytest.mark.parametrize("members", [1, 2])
-def test_what_a_gpu_does_in_another_order_is_the_same(name, members):
-    """Max-pooling before the bias, and channels of zeros beside those of the images."""
-    random, network = np.random.default_rng(0), build(name, (3, 32, 32), 10)
-    start = stack([network.initial(random, Initialisation(biases="uniform")) for _ in range(members)])
-    split = Split(*(images(count, (3, 32, 32), random) for count in (12, 10, 10)))
-    resident = torch_engine.resident([split] * members, RECIPE)
-    here, as_there = (torch_engine.Engine(network, start, None, resident, RECIPE) for _ in range(2))
-    networks = as_there.networks
-    networks.steps, networks.at_once = pooled_first(network.steps), 4 if members == 1 else 1
-    networks.late = {step.layer.name for step in networks.steps if isinstance(step, Bias)}
-    assert networks.late == ({"conv2", "conv4"} if name == "conv-4" else set())
-    batches = np.repeat(random.integers(12, size=(1, 2, 6)), members, axis=0)
-    assert here.advance(batches) == pytest.approx(as_there.advance(batches), rel=1e-9)
-    for each, values in here.parameters().items():
-        np.testing.assert_allclose(as_there.parameters()[each], values, rtol=1e-6, atol=1e-7, err_msg=each)
-        assert (values != start[each]).any(), each
 
 
 def test_the_engine_follows_the_network():

@@ -95,7 +95,7 @@ def test_a_training_repeated_has_the_same_bytes(name):
 @pytest.mark.parametrize("name", ["conv-2", "resnet-20"])
 @pytest.mark.parametrize(("precision", "tolerance"), [("float64", 1e-6), ("float32", 1e-2)])
 def test_a_cpu_reaches_the_same_weights(name, precision, tolerance):
-    """But for rounding, which Adam enlarges where a gradient is next to nothing: as a share of how far weights moved."""
+    """But for rounding, as a share of how far weights moved: Adam enlarges it where a gradient is next to nothing."""
     recipe = changed(RECIPES[name], precision=precision, learning_rate=RECIPES[name].learning_rate / 10)
     engines = [made(name, changed(recipe, device=device)) for device in ("cuda", "cpu")]
     start = engines[0].parameters()

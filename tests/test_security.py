@@ -142,6 +142,7 @@ ALLOWED = {
     "params.survivors": "an option, and a path of the rules' own making",
     "params.layers": "an option, and a path of the rules' own making",
     "resources.checkpoint_seconds": "a number of the settings",
+    "resources.trainings_per_card": "a whole number of the settings",
 }
 """What stands unquoted in commands, and why it is harmless; the tests below hold each reason to be true."""
 
@@ -244,7 +245,16 @@ def test_hostile_names_are_refused_in_one_line(key, name):
 
 
 @pytest.mark.parametrize(
-    "key", ["levels", "replicates", "replicates_per_job", "threads_per_job", "checkpoint_seconds", "draws"]
+    "key",
+    [
+        "levels",
+        "replicates",
+        "replicates_per_job",
+        "threads_per_job",
+        "trainings_per_card",
+        "checkpoint_seconds",
+        "draws",
+    ],
 )
 def test_text_is_no_number(key):
     values = experiment(arms=[{"arm": "random"}])

@@ -140,6 +140,7 @@ def make_parser() -> argparse.ArgumentParser:
     added.add_argument("--settings", required=True, metavar="JSON", help="a run's settings, or a file of them")
     added.add_argument("--cores", type=positive, default=os.cpu_count(), help="default: those of this machine")
     added.add_argument("--measured", type=Path, metavar="RUN", help="take speeds from this finished run: results/<run>")
+    added.add_argument("--card", metavar="NAME", help="a GPU whose speeds were measured; default: that of this machine")
 
     added = verb(verbs.verify, "verify")
     with_extensions(added)

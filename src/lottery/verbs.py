@@ -93,9 +93,12 @@ def plan(chosen: Arguments) -> None:
     """Tell what a run will cost: jobs, networks, hours, room on the disk. Starts nothing."""
     from lottery.planning.plan import Plan, as_text
     from lottery.planning.speed import Speed, measured
+    from lottery.training.cards import names_of_cards
 
     settings = settings_of(chosen.settings)
-    print(as_text(Plan(settings, chosen.cores, measured(chosen.measured) if chosen.measured else Speed())))
+    card = chosen.card or next(iter(names_of_cards()), "")
+    speed = measured(chosen.measured, card) if chosen.measured else Speed(card=card)
+    print(as_text(Plan(settings, chosen.cores, speed)))
 
 
 def verify(chosen: Arguments) -> None:

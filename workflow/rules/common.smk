@@ -120,7 +120,7 @@ def key(wildcards):
 
 def settings_of_results():
     """All settings that results depend on, as canonical text."""
-    indifferent = {"threads_per_job", "checkpoint_seconds"}
+    indifferent = {"threads_per_job", "trainings_per_card", "checkpoint_seconds"}
     return SETTINGS.canonical_json(exclude={"data_mirror": True, "experiments": {"__all__": indifferent}})
 
 
@@ -177,6 +177,11 @@ def checkpoint_seconds(wildcards):
     return str(experiment_of(wildcards).checkpoint_seconds)
 
 
+def trainings_per_card(wildcards):
+    """How many jobs may share a card: a resource too."""
+    return str(experiment_of(wildcards).trainings_per_card)
+
+
 def more_each_attempt(amount):
     """A resource of a job that is killed when it takes more: at the n-th attempt n times the amount."""
     return lambda wildcards, attempt: attempt * amount
@@ -188,16 +193,17 @@ def gpus(wildcards):
 
 
 def cards_here():
-    """How many cards this machine has for the run's trainings; 0 when they need none, or none can be told."""
-    if all(experiment.training.device != "cuda" for experiment in SETTINGS.experiments.values()):
+    """How many trainings this machine's cards have room for; 0 when none needs one, or no card can be told."""
+    sharing = [each.trainings_per_card for each in SETTINGS.experiments.values() if each.training.device == "cuda"]
+    if not sharing:
         return 0
     try:
-        return len(cards.visible_cards())
+        return min(sharing) * len(cards.visible_cards())
     except LotteryError as error:
         raise WorkflowError(str(error))
 
 
-# Each training on a GPU takes a card for itself, so no more of them are started here than there are cards, unless
+# Each training on a GPU takes a card, or its share of one, so no more are started here than cards have room for, unless
 # --resources or a profile says how many. Not so in a module, whose importer decides; nor where a cluster (to which a
 # number of jobs is given) has the cards; nor in a job of it, where Snakemake runs again.
 if (

@@ -49,6 +49,7 @@ rule train_dense:
         runtime=more_each_attempt(60),
         gpu=gpus,
         checkpoint_seconds=checkpoint_seconds,
+        trainings_per_card=trainings_per_card,
     params:
         key=key,
         network=network,
@@ -62,6 +63,7 @@ rule train_dense:
     shell:
         "python -m lottery train --key {params.key:q} --network {params.network} --stack {wildcards.stack}"
         " {params.extensions:q} {params.place} --recipe {params.recipe:q} --threads {threads}"
+        " --trainings-per-card {resources.trainings_per_card}"
         " --checkpoints {params.checkpoints:q} --checkpoint-seconds {resources.checkpoint_seconds}"
         " --dataset {input.dataset} --start {input.start} {params.mask}"
         " --trained {output.trained} --history {output.history} --summary {output.summary} > {log} 2>&1"

@@ -42,6 +42,12 @@ class Plan:
         return steps_of(self.settings)
 
     @cached_property
+    def unknown(self) -> list[str]:
+        """Networks whose trainings take nobody knows how long; these count as nothing in all times below."""
+        works = [self.work(place) for place in self.trainings]
+        return sorted({work.name for work in works if self.speed.seconds(work) is None})
+
+    @cached_property
     def seconds(self) -> dict[Step, float]:
         """How long each step takes."""
         return {step: self.duration(step) for step in self.steps}
@@ -110,7 +116,7 @@ class Plan:
         if not place:
             return SECONDS.get(step.verb, OTHER_SECONDS)
         work, turns = self.work(place), math.ceil(self.members(place) / self.threads(step))
-        return TRAINING_SECONDS[work.engine[0]] + turns * self.speed.seconds(work)
+        return TRAINING_SECONDS[work.engine[0]] + turns * (self.speed.seconds(work) or 0.0)
 
     def threads(self, step: Step) -> int:
         """The cores that a step computes on; a GPU trains a stack as a whole."""
@@ -137,7 +143,8 @@ class Plan:
         experiment, network = self.settings.experiments[place.experiment], self.network(place)
         kept = min(network.weights, sum(counts_at(experiment, place.arm, place.level).values()))
         recipe, first = recipe_of(experiment, place.arm), first_iteration(experiment, place.arm)
-        return Work(recipe, experiment.dataset, network, kept, first)
+        name = network_name_at(experiment, place.arm, place.level)
+        return Work(recipe, experiment.dataset, network, kept, first, name)
 
     def history_rows(self, place: StackTraining) -> int:
         work = self.work(place)
@@ -165,16 +172,21 @@ def as_text(plan: Plan) -> str:
     """The plan for reading."""
     trainings, cores = plan.trainings, f"{plan.cores} core{'s' if plan.cores > 1 else ''}"
     engines = sorted({plan.work(place).engine for place in trainings})
-    bound = "" if all(map(plan.speed.knows, engines)) else "at most "
-    gpu = [("", f"{bound}{duration(plan.gpu_seconds)} on one GPU")] if plan.gpu_seconds else []
+    on_gpu = [place for place in trainings if plan.work(place).recipe.device == "cuda"]
+    if plan.unknown and all(plan.work(place).name in plan.unknown for place in on_gpu):
+        gpu, wall, chain = "unknown", "unknown", "unknown"
+    else:
+        bound = "more than " if plan.unknown else ""
+        times = plan.gpu_seconds, plan.wall_seconds, plan.chain_seconds
+        gpu, wall, chain = (f"{bound}{duration(each)}" for each in times)
     lines = [
         ("jobs", f"{len(plan.steps)}, of which {len(trainings)} train {plan.networks:,} networks"),
         ("work", f"{duration(plan.core_seconds)} on one core"),
-        *gpu,
-        ("time", f"{bound}{duration(plan.wall_seconds)} on {cores}{' and one GPU' if gpu else ''}"),
-        ("longest chain", f"{bound}{duration(plan.chain_seconds)}: {in_words(plan.longest_chain)}"),
+        *([("", f"{gpu} on one GPU")] if on_gpu else []),
+        ("time", f"{wall} on {cores}{' and one GPU' if on_gpu else ''}"),
+        ("longest chain", f"{chain}: {in_words(plan.longest_chain)}"),
         ("disk", f"{megabytes(plan.bytes)}, and {megabytes(plan.dataset_bytes)} of images that all runs share"),
-        *(("speed", plan.speed.told(engine)) for engine in engines),
+        *(("speed", plan.speed.told(engine, plan.unknown)) for engine in engines),
     ]
     title = f"Estimate of the run {plan.settings.run!r} from nothing:"
     return "\n".join([title, *(f"  {name:14} {text}" for name, text in lines)])

@@ -174,11 +174,9 @@ class Engine:
             self.images = {part: of_all_members([each[part] for each in images]) for part in images[0]}
             self.networks = TorchNetwork(network, start, recipe, moments(self.images["train"].pixels, network, recipe))
             weights, masked = self.networks.weights, mask or {}
-            masks = [self.networks.resident(masked[name]) if name in masked else None for name in weights]
-            self.update = (Adam if recipe.optimizer == "adam" else Momentum)(list(weights.values()), recipe, masks)
-            left = [(place, kept) for place, kept in enumerate(masks) if kept is not None]
-            # Those that the optimiser does not apply itself.
-            self.masks = {place: kept for place, kept in left if place not in self.update.masks}
+            self.masked = [place for place, name in enumerate(weights) if name in masked]
+            self.masks = [self.networks.resident(masked[name]) for name in weights if name in masked]
+            self.update = (Adam if recipe.optimizer == "adam" else Momentum)(list(weights.values()), recipe)
             self.noise = [torch.Generator(recipe.device) for _ in range(self.networks.members)]
             self.training_losses = torch.compile(self.losses) if recipe.compile else self.losses
             self.recordings = Recordings(self) if self.stream and recipe.graphs else None
@@ -246,7 +244,7 @@ class Engine:
         ]
         if self.masks:
             # A pruned weight sees no gradient, so its moments stay 0 and no update ever moves it from 0.
-            torch._foreach_mul_([gradients[place] for place in self.masks], list(self.masks.values()))
+            torch._foreach_mul_([gradients[place] for place in self.masked], self.masks)
         self.update(gradients, rate)
         return losses.detach().sum(1)
 

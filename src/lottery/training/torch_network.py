@@ -1,7 +1,6 @@
 """What the `torch` engine's networks make of images: the forward pass of all members side by side."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import torch
 from numpy.typing import NDArray
@@ -10,7 +9,6 @@ from torch.nn import functional
 
 from lottery.networks import Layer, Network, Normalization, Residual, Step
 from lottery.settings import Training
-from lottery.training.own_kernels import own_kernels
 
 RECORDED = 0.1
 """Share of a batch in the running mean and variance, torch's default; torch's small constant is 1e-5 as well."""
@@ -21,27 +19,6 @@ def channels_last(values: Tensor) -> Tensor:
     CPU, and what the tensor cores of a GPU read. Other arrays as they are.
     """
     return values.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3) if values.ndim == 5 else values
-
-
-@dataclass(frozen=True)
-class Rectification:
-    """The step of a convolution's bias, max-pooling if there is one, and rectification, taken at once."""
-
-    layer: Layer
-    pooled: bool
-
-
-def taken_at_once(steps: Iterable[Step]) -> list[Step | Rectification]:
-    """The same with these three as one step behind their convolution."""
-    taken: list[Step | Rectification] = []
-    for step in steps:
-        pooled = taken[-1:] == ["max-pool"]
-        before = taken[-1 - pooled] if len(taken) > pooled else None
-        if step == "relu" and isinstance(before, Layer) and before.kernel and before.has_bias:
-            taken[len(taken) - pooled :] = [Rectification(before, pooled)]
-        else:
-            taken.append(step)
-    return taken
 
 
 class TorchNetwork:
@@ -58,15 +35,9 @@ class TorchNetwork:
         deviation [inputs] of `bytes / 255` that standardised images are scaled by.
         """
         self.network, self.recipe = network, recipe
-        self.steps = taken_at_once(network.steps) if own_kernels(recipe) else network.steps
-        self.bare = {step.layer.name for step in self.steps if isinstance(step, Rectification)}
-        """Convolutions whose biases come with the step that follows."""
         self.dtype = getattr(torch, recipe.precision)
         self.mean, self.deviation = (each.to(self.dtype) for each in moments)
         self.members = len(next(iter(start.values())))
-        # Channels that the matrix units of a GPU take at once, which are 16 bytes.
-        units = recipe.device == "cuda" and self.members == 1
-        self.at_once = 1 if not units else 8 if recipe.autocast else 4 if recipe.tf32 else 1
         arrays = {name: self.resident(values) for name, values in start.items()}
         self.statistics = {name: arrays.pop(name) for name in network.statistics}
         self.weights = {name: values.requires_grad_() for name, values in arrays.items()}
@@ -86,7 +57,7 @@ class TorchNetwork:
             values = values.view(*values.shape[:2], *self.network.image_shape).transpose(0, 1).flatten(1, 2)
             values = values.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.recipe.device, torch.bfloat16, enabled=self.recipe.autocast):
-            return self.through(self.steps, values, noise).transpose(1, 2).to(self.dtype)
+            return self.through(self.network.steps, values, noise).transpose(1, 2).to(self.dtype)
 
     def scaled(self, pixels: Tensor) -> Tensor:
         """What networks see of images, as the recipe says."""
@@ -105,14 +76,12 @@ class TorchNetwork:
             values.sub_(self.mean).div_(self.deviation)
         return values
 
-    def through(self, steps: Iterable[Step | Rectification], values: Tensor, noise: list[Generator] | None) -> Tensor:
+    def through(self, steps: Iterable[Step], values: Tensor, noise: list[Generator] | None) -> Tensor:
         """What is left of `values` after these steps."""
         for step in steps:
             match step:
                 case Layer():
                     values = self.layer(step, values)
-                case Rectification():
-                    values = self.rectified(step, values)
                 case Normalization():
                     values = self.normalized(step, values, training=noise is not None)
                 case Residual():
@@ -134,28 +103,15 @@ class TorchNetwork:
     def layer(self, layer: Layer, values: Tensor) -> Tensor:
         weight, bias = self.weights[layer.weight_name], self.weights.get(layer.bias_name)
         if layer.kernel:
-            kernels, short = weight.flatten(0, 1), -values.shape[1] % self.at_once
-            if short:  # of one member alone: those of others would come between
-                values, kernels = (functional.pad(each, (0, 0, 0, 0, 0, short)) for each in (values, kernels))
             return functional.conv2d(
                 values,
-                kernels,
-                None if bias is None or layer.name in self.bare else bias.flatten(),
+                weight.flatten(0, 1),
+                None if bias is None else bias.flatten(),
                 stride=layer.stride,
                 padding=layer.kernel // 2,
                 groups=self.members,
             )
         return torch.bmm(weight, values) if bias is None else torch.baddbmm(bias.unsqueeze(2), weight, values)
-
-    def rectified(self, step: Rectification, values: Tensor) -> Tensor:
-        """What a convolution's bias, max-pooling and rectification leave."""
-        from lottery.training.rectified import can_be_rectified, rectified
-
-        biases = self.weights[step.layer.bias_name].flatten()
-        if can_be_rectified(*values.shape[1:], pooled=step.pooled):
-            return rectified(values, biases, pooled=step.pooled)
-        values = functional.max_pool2d(values, 2) if step.pooled else values
-        return functional.relu(values + biases.view(1, -1, 1, 1).to(values.dtype))
 
     def normalized(self, step: Normalization, values: Tensor, *, training: bool) -> Tensor:
         """Channels normalised; training records their mean and variance."""
