@@ -160,8 +160,8 @@ class Speed:
 
 
 def measured(run_folder: Path, card: str = "") -> Speed:
-    """The speed of a finished run, and of a card for what it did not train. Raises LotteryError when its tables cannot be
-    read.
+    """The speed of a finished run, and of a card for what it did not train. Raises LotteryError when its tables cannot
+    be read.
     """
     from lottery.analysis.tables import LEVELS, read_table
 
