@@ -112,10 +112,20 @@ def test_the_check_is_rehearsed_on_a_cpu(mnist, tmp_path, threads_as_they_are, m
     repeats = json.loads((out / "repeats.json").read_text())
     assert repeats == {"again: same bytes": True, "kernel by kernel: same bytes": True}
     assert (out / "tiny/tables/claims.md").exists()
-    assert (
-        "tiny: masks, starts, weights, accuracies and tables are what they should be"
-        in (out / "verification.txt").read_text()
+    assert (out / "verification.txt").read_text() == (
+        "tiny: tables and 10 of 10 trainings checked (masks, starts, accuracies)\n0 files are wrong\n"
     )
+
+
+def test_what_is_wrong_with_a_run_is_told(mnist, tmp_path):
+    run = RUN | {"run_experiments": ["late"]}
+    what = card.Check("cpu", [read_run(run)], mnist.parent, tmp_path, time.monotonic() + 600)
+    card.run_trainings(what)
+    history = tmp_path / "tiny/late/r0-1/dense/level0/history.csv"
+    history.write_text(history.read_text().replace("0,0,20,", "0,0,21,"))
+    with pytest.raises(LotteryError, match="verification.txt: [0-9]+ files are wrong, the first: .*history.csv"):
+        card.verify_runs(what)
+    assert "history.csv: is not the file that summary.json speaks of" in (tmp_path / "verification.txt").read_text()
 
 
 def test_a_part_that_fails_is_told_and_the_next_is_done(mnist, tmp_path, monkeypatch, capsys):
