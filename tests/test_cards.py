@@ -93,7 +93,7 @@ import logging, os, pathlib, sys
 from lottery.training import cards
 logging.basicConfig(level="INFO", format="%(message)s", stream=sys.stdout)
 cards.SECONDS_BETWEEN_TRIES = 0.05
-with cards.own_card(pathlib.Path(sys.argv[1])):
+with cards.own_card(pathlib.Path(sys.argv[1]), int(os.environ.get("SHARING", 1))):
     print(os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
     sys.stdin.read()
 """
@@ -152,6 +152,19 @@ def test_each_job_has_a_card_of_its_own_and_one_too_many_waits_for_the_first_tha
     assert fourth.waits()
     first.process.send_signal(signal.SIGKILL)
     assert fourth.computes_on(said[0][1])
+
+
+def test_so_many_jobs_as_are_wanted_share_a_card(machine, job):
+    """The least taken card comes first, and one job too many waits for a share."""
+    machine(A, B)
+    said = []
+    for _ in range(4):
+        said.append(one := job(SHARING="2"))
+        assert one.computes_on([A, B, A, B][len(said) - 1]), len(said)
+    fifth = job(SHARING="2")
+    assert fifth.waits()
+    said[2].end()
+    assert fifth.computes_on(A)
 
 
 def test_a_card_is_the_same_card_whatever_it_is_called(machine, job):
@@ -255,6 +268,16 @@ def test_a_training_locks_a_card_only_if_it_computes_on_one(machine, tmp_path, m
     assert locks(tmp_path / "locks") == []
 
 
+def test_names_of_cards_are_told_where_there_are_any(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert cards.names_of_cards() == []
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho NVIDIA H200\necho NVIDIA H200\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    assert cards.names_of_cards() == ["NVIDIA H200", "NVIDIA H200"]
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho failed\nexit 9\n")
+    assert cards.names_of_cards() == []
+
+
 def locks(folder: Path) -> list[str]:
     """The files in the folder that are locked."""
     held = []
@@ -301,8 +324,9 @@ def four_trainings(fresh) -> Callable[..., str]:
     return lambda *options: fresh(*options, *on_gpu(fresh), *networks(4))
 
 
-def on_gpu(workflow: Workflow) -> tuple[str, str]:
-    tiny = experiment(replicates=4, training={"device": "cuda", "iterations": 20, "validation_every": 10})
+def on_gpu(workflow: Workflow, **changes: int) -> tuple[str, str]:
+    training = {"device": "cuda", "iterations": 20, "validation_every": 10}
+    tiny = experiment(replicates=4, training=training, **changes)
     return overlay(workflow, "gpu", run="gpu", run_experiments=["x"], experiments={"x": tiny})
 
 
@@ -325,6 +349,13 @@ def test_no_more_trainings_are_started_than_there_are_cards(machine, fresh, four
     assert at_once(fresh.folder, "begin") == at_once(fresh.folder, "start") == 2
     used = [line.split()[1] for line in (fresh.folder / "happened").read_text().splitlines() if "start" in line]
     assert sorted(used) == [A, A, B, B]
+
+
+def test_trainings_share_a_card_where_the_settings_say_so(machine, fresh):
+    machine(A)
+    (fresh.folder / "src/lottery/__main__.py").write_text(TRAIN_BY_WAITING)
+    fresh("--cores", "4", *on_gpu(fresh, trainings_per_card=2), *networks(4))
+    assert at_once(fresh.folder, "begin") == at_once(fresh.folder, "start") == 2
 
 
 @pytest.mark.parametrize(("gpus", "begun", "started"), [(1, 1, 1), (4, 4, 2)])

@@ -93,6 +93,16 @@ def test_the_engine_follows_the_network():
     assert engine_name(lenet, Training(device="cuda")) == "torch"
 
 
+def test_a_gpu_stacks_what_leaves_it_idle_and_a_cpu_nothing():
+    stacked = {
+        device: [name for name in sorted(NETWORKS) if torch_engine.together(recipe, build(name, (3, 32, 32), 10))]
+        for device in ("cpu", "cuda")
+        for recipe in [Training(device=device, engine="torch")]
+    }
+    assert stacked == {"cpu": [], "cuda": ["resnet-20"]}
+    assert torch_engine.together(Training(device="cuda"), build("lenet-300-100", (3, 32, 32), 10))
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

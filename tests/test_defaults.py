@@ -15,6 +15,7 @@ FROZEN = {
         "rewind_iteration": 0,
         "checkpoint_seconds": 60.0,
         "threads_per_job": 1,
+        "trainings_per_card": 1,
     },
     Initialisation: {"weights": "glorot-normal", "sd": None, "biases": "zero"},
     Training: {
@@ -32,6 +33,8 @@ FROZEN = {
         "dropout": 0.0,
         "augmentation": "none",
         "autocast": False,
+        "tf32": False,
+        "graphs": True,
         "input_scaling": "unit",
         "batch_size": 60,
         "iterations": 50_000,

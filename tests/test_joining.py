@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
-from lottery.cli import main
 from lottery.publication import publish
 
 from lottery.analysis.tables import LEVELS, collect_curves, collect_levels, read_table, write_table
 from lottery.analysis.ticket_weights import describe
+from lottery.commands.main import main
 from lottery.evidence.joining import KEYS
 from lottery.runs.listing import trainings
 from lottery.runs.reading import read_run

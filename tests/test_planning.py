@@ -148,17 +148,43 @@ def test_threads_of_a_job_hold_cores_and_shorten_it():
     assert Plan(read_run(values), 1).seconds[task] > plan.seconds[task]
 
 
-def test_hours_of_a_gpu_are_told_apart():
-    values = run_of(tiny=experiment(training={"device": "cuda", "iterations": 1_000_000}))
-    plan = Plan(read_run(values), 8)
-    assert plan.gpu_seconds > 10 * plan.core_seconds
+def test_hours_of_a_gpu_are_those_measured_or_unknown():
+    """Never those of a core: by the card's name, network, batch size and arithmetic, or by a finished run."""
+    convolved = experiment(
+        dataset="cifar-10", network="conv-2", training={"device": "cuda", "tf32": True, "iterations": 20_000}
+    )
+    values = run_of(convolved=convolved)
+    plan = Plan(read_run(values), 8, Speed(card="NVIDIA H200"))
+    place = plan.trainings[0]
+    images = plan.work(place).evaluated_images
+    seconds = 20_000 * 60 / 98_223 + images / 649_976
+    assert plan.speed.seconds(plan.work(place)) == pytest.approx(seconds)
     text = as_text(plan)
-    assert f"at most {plan.gpu_seconds / 60:.1f} min on one GPU" in text
-    assert "min on 8 cores and one GPU" in text
-    assert "torch on cuda is not known" in text
-    known = Plan(plan.settings, 8, Speed(Path("results/gpu"), {("torch", "cuda"): {266_200: 0.1}}))
-    assert known.gpu_seconds < 0.2 * plan.gpu_seconds
-    assert "at most" not in as_text(known)
+    assert f"{2 * (seconds + 5):.0f} s on one GPU" in text
+    assert "torch on one NVIDIA H200 as measured (docs/gpu.md)" in text
+    assert "unknown" not in text
+
+    for card, told in [
+        ("", "as no card is named; known: --card 'NVIDIA H200'"),
+        ("NVIDIA A1", "on the card NVIDIA A1"),
+    ]:
+        text = as_text(Plan(plan.settings, 8, Speed(card=card)))
+        assert "                 unknown on one GPU" in text
+        assert "time           unknown on 8 cores and one GPU" in text
+        assert "longest chain  unknown" in text
+        assert f"torch on cuda unknown, {told}" in text
+
+    both = Plan(read_run(run_of(convolved=convolved, other=convolved | {"network": "conv-4"})), 8, plan.speed)
+    assert both.unknown == ["conv-4"]
+    assert "more than" in as_text(both)
+    assert "of conv-4 unknown, `lottery check-card` measures it" in as_text(both)
+    for changes in ({"batch_size": 128}, {"precision": "float64", "tf32": False}):
+        changed = run_of(convolved=convolved | {"training": convolved["training"] | changes})
+        assert Plan(read_run(changed), 8, plan.speed).unknown == ["conv-2"], changes
+
+    finished = Speed(Path("results/gpu"), {("torch", "cuda"): {266_200: 0.1}})
+    assert "torch on cuda as in results/gpu" in as_text(Plan(plan.settings, 8, finished))
+    assert Plan(plan.settings, 8, finished).unknown == []
 
 
 @pytest.mark.parametrize("engine", COSTS)

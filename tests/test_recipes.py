@@ -1,6 +1,7 @@
 """Recipes of the deep networks: schedules, weight decay, batch normalisation, augmentation, dropout, late rewinding."""
 
 import gzip
+import math
 from unittest.mock import ANY
 
 import numpy as np
@@ -22,6 +23,7 @@ from lottery.settings import Training
 from lottery.training import loop, torch_engine
 from lottery.training.engines import engine_name
 from lottery.training.loop import Course, MemberData
+from lottery.training.torch_network import TorchNetwork
 
 SHAPE = (3, 8, 8)
 
@@ -97,12 +99,17 @@ def seen_by_networks(pixels: np.ndarray, scaling: str, train: np.ndarray, channe
     """By the definitions, image by image: [images, channels, rest]."""
     if scaling == "image-norm":
         return np.stack([image / np.linalg.norm(image.astype(float)) for image in pixels])
+    if scaling == "image-standardised":
+        floor = 1 / math.sqrt(pixels.shape[1])
+        return np.stack([(image - image.mean()) / max(image.std(), floor) for image in pixels])
+    if scaling == "bytes":
+        return pixels.astype(float)
     known, new = (each.reshape(len(each), channels, -1) / 255 for each in (train, pixels))
     seen = [(new[:, c] - known[:, c].mean()) / known[:, c].std() for c in range(channels)]
     return np.stack(seen, axis=1)
 
 
-@pytest.mark.parametrize("scaling", ["standardised", "image-norm"])
+@pytest.mark.parametrize("scaling", ["standardised", "image-norm", "image-standardised", "bytes"])
 @pytest.mark.parametrize("name", ["lenet-9-7", "conv-2"])
 def test_scaled_inputs(name, scaling):
     """The first update of a network that sees images as they are, fed the scaled ones, is that of the recipe."""
@@ -122,6 +129,19 @@ def test_scaled_inputs(name, scaling):
     assert trained.evaluate("validation") == pytest.approx(plain.evaluate("validation"), rel=1e-12)
     for each, values in plain.parameters().items():
         np.testing.assert_allclose(trained.parameters()[each], values, rtol=1e-6, err_msg=each)
+
+
+def test_an_image_of_one_colour_is_standardised_to_zeros():
+    """Its standard deviation is 0; TensorFlow divides by no less than 1 / sqrt(numbers)."""
+    network = build("conv-2", SHAPE, 10)
+    recipe = Training(engine="torch", input_scaling="image-standardised")
+    start = {name: values[None] for name, values in network.initial(np.random.default_rng(0)).items()}
+    pixels = np.full((2, math.prod(SHAPE)), 7, np.uint8)
+    pixels[1, 0] = 8
+    made = TorchNetwork(network, start, recipe, torch_engine.moments(torch.tensor(pixels), network, recipe))
+    one, other = made.scaled(torch.tensor(pixels)[None])[0]
+    assert not one.any()
+    assert other.max() * math.prod(SHAPE) ** -0.5 == pytest.approx(1 - 1 / math.prod(SHAPE), rel=1e-5), "the floor"
 
 
 def test_mnist_has_the_known_moments():

@@ -137,8 +137,9 @@ def test_another_learning_rate_repeats_its_experiment_only(two_experiments):
             {"make_control": 1, "train": 1},
         ),
         ({"threads_per_job": 2}, {}),
+        ({"trainings_per_card": 2}, {}),
     ],
-    ids=["replicate", "level", "arm", "threads"],
+    ids=["replicate", "level", "arm", "threads", "sharing"],
 )
 def test_more_of_something_adds_jobs_only(two_experiments, changes, added):
     jobs = two_experiments.jobs(*pair_of_experiments(two_experiments, **changes))

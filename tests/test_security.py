@@ -244,7 +244,16 @@ def test_hostile_names_are_refused_in_one_line(key, name):
 
 
 @pytest.mark.parametrize(
-    "key", ["levels", "replicates", "replicates_per_job", "threads_per_job", "checkpoint_seconds", "draws"]
+    "key",
+    [
+        "levels",
+        "replicates",
+        "replicates_per_job",
+        "threads_per_job",
+        "trainings_per_card",
+        "checkpoint_seconds",
+        "draws",
+    ],
 )
 def test_text_is_no_number(key):
     values = experiment(arms=[{"arm": "random"}])

@@ -193,6 +193,7 @@ def test_waits_for_the_gpu_are_counted(monkeypatch):
     assert modes == ["warn", "default"]
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("name", ["lenet-300-100", "conv-2", "resnet-20"])
 def test_the_host_does_not_wait_between_evaluations(name):

@@ -94,9 +94,7 @@ def code_of(*names):
     return [local(str(ROOT / "src" / "lottery" / file.relative_to(code.PACKAGE))) for file in code.modules_of(*names)]
 
 
-CODE = {
-    verb: code_of("runs/making.py", "arrays/weights.py") for verb in ("initialize", "rewind", "make-control", "prune")
-}
+CODE = {verb: code_of("runs/steps.py") for verb in ("initialize", "rewind", "make-control", "prune")}
 CODE |= {"score": code_of("training/scores.py"), "train": code_of("training/job.py")}
 
 
@@ -163,16 +161,17 @@ def gpus(wildcards):
 
 
 def cards_here():
-    """How many cards this machine has for the run's trainings; 0 when they need none, or none can be told."""
-    if all(experiment.training.device != "cuda" for experiment in SETTINGS.experiments.values()):
+    """How many trainings this machine's cards have room for; 0 when none needs one, or no card can be told."""
+    sharing = [each.trainings_per_card for each in SETTINGS.experiments.values() if each.training.device == "cuda"]
+    if not sharing:
         return 0
     try:
-        return len(cards.visible_cards())
+        return min(sharing) * len(cards.visible_cards())
     except LotteryError as error:
         raise WorkflowError(str(error))
 
 
-# Each training on a GPU takes a card for itself, so no more of them are started here than there are cards, unless
+# Each training on a GPU takes a card, or its share of one, so no more are started here than cards have room for, unless
 # --resources or a profile says how many. Not so in a module, whose importer decides; nor where a cluster (to which a
 # number of jobs is given) has the cards; nor in a job of it, where Snakemake runs again.
 if (

@@ -9,6 +9,8 @@ import platform
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -41,6 +43,24 @@ EVALUATED_SLICES = 4
 
 STACKED = 5
 """Members of a stack on a GPU: the paper's trials (section 2)."""
+
+SIDE_BY_SIDE = (3, 8)
+"""Networks that engines train on a GPU at the same time, each in a thread and stream of its own."""
+
+VARIANTS: dict[Device, dict[str, dict[str, Any]]] = {
+    "cpu": {"torch": {}, "torch, autocast": {"autocast": True}},
+    "cuda": {
+        "torch": {},
+        "torch, kernel by kernel": {"graphs": False},
+        "torch, TF32": {"tf32": True},
+        "torch, autocast": {"autocast": True},
+        "torch, any kernels": {"deterministic": False},
+    },
+}
+"""The engine with one network, and what of the recipe it has otherwise."""
+
+QUICKEST: dict[str, Any] = {"autocast": True}
+"""The variant of which many share a GPU."""
 
 DEEP: dict[str, Any] = {
     "optimizer": "sgd",
@@ -104,6 +124,20 @@ class EngineLoop:
         self.reached += updates
 
 
+class SideBySide:
+    """Several loops at the same time, each in a thread of its own."""
+
+    def __init__(self, loops: Sequence[Loop]) -> None:
+        self.loops = loops
+        self.threads = ThreadPoolExecutor(len(loops), initializer=torch_engine.one_thread)
+
+    def train(self, updates: int) -> None:
+        list(self.threads.map(lambda each: each.train(updates), self.loops))
+
+    def evaluate(self, part: Literal["validation"]) -> None:
+        list(self.threads.map(lambda each: each.evaluate(part), self.loops))
+
+
 def member_data(recipe: Training, member: int) -> MemberData:
     """Batches and views of a member, seeded."""
     seed, of_all = Seed(0, "benchmark", member), (TRAINING_IMAGES, recipe.batch_size)
@@ -119,8 +153,8 @@ class Contestant:
     def __init__(self, name: str, loop: Loop, recipe: Training, images: int, members: int = 1) -> None:
         """images: those of an evaluation."""
         self.name, self.loop, self.recipe, self.images, self.members = name, loop, recipe, images, members
-        # A setting of the whole process, so it is set anew at each turn; the plain loop is left free.
-        self.deterministic = recipe.device == "cuda" and recipe.deterministic and isinstance(loop, EngineLoop)
+        # Settings of the whole process, so they are set anew at each turn; the plain loop is left free.
+        self.deterministic = recipe.device == "cuda" and recipe.deterministic and not isinstance(loop, PlainLoop)
         self.rates: dict[str, list[float]] = {TRAINING: [], EVALUATION: []}
         """Images a second, of all members, at each repeat."""
         self.on_gpu: dict[str, float] = {}
@@ -137,6 +171,7 @@ class Contestant:
     def seconds(self, work: Callable[[int], None], amount: int) -> float:
         """How long so much work takes, until the GPU has done it as well."""
         torch.use_deterministic_algorithms(self.deterministic)
+        torch_engine.round_products(to_tf32=self.recipe.tf32)
         synchronize(self.recipe.device)
         began = time.perf_counter()
         work(amount)
@@ -194,33 +229,50 @@ def run(
 
 def enter(name: str, device: Device, at_least: float, *, compiled: bool) -> list[Contestant]:
     """All contestants of one network, warmed up, the plain loop first."""
-    network, recipe = build(name, IMAGE_SHAPE, CLASSES), RECIPES[name].model_copy(update={"device": device})
-    random, at_once = np.random.default_rng(0), torch_engine.slice_size(network, device)
-    images = EVALUATED_SLICES * at_once
+    recipe = RECIPES[name].model_copy(update={"device": device})
+    network, start, mask, splits = made_up(name, np.random.default_rng(0), device)
+    at_once, images = torch_engine.slice_size(network, device), len(splits[0].validation)
+
+    def engine(members: Sequence[Split], changes: dict[str, Any]) -> EngineLoop:
+        return EngineLoop(network, start, mask, members, recipe.model_copy(update=changes))
+
+    def plain(name_: str, changes: dict[str, Any]) -> Contestant:
+        own = recipe.model_copy(update=changes)
+        loop = PlainLoop(name, IMAGE_SHAPE, start, mask, splits[0], own, at_once)
+        return Contestant(name_, loop, own, images)
+
+    def one(name_: str, changes: dict[str, Any]) -> Contestant:
+        return Contestant(name_, engine(splits[:1], changes), recipe.model_copy(update=changes), images)
+
+    def stacked() -> Contestant:
+        own = recipe.model_copy(update=QUICKEST)
+        return Contestant(f"torch, {STACKED} members", engine(splits, QUICKEST), own, images, STACKED)
+
+    def side_by_side(count: int) -> Contestant:
+        own = recipe.model_copy(update=QUICKEST)
+        loops = [engine(splits[:1], QUICKEST) for _ in range(count)]
+        return Contestant(f"torch, {count} side by side", SideBySide(loops), own, images, count)
+
+    makers: list[Callable[[], Contestant]] = [partial(plain, "plain", {"tf32": device == "cuda"})]
+    if device == "cuda":
+        makers.append(partial(plain, "plain, float32", {}))
+    makers += [partial(one, *variant) for variant in VARIANTS[device].items()]
+    if compiled:
+        makers.append(partial(one, "torch, compiled", {"compile": True}))
+    if device == "cuda":
+        makers += [stacked, *(partial(side_by_side, count) for count in SIDE_BY_SIDE)]
+    return [warmed_up(make, device, at_least) for make in makers]
+
+
+def made_up(name: str, random: np.random.Generator, device: Device) -> tuple[Network, Arrays, Arrays, list[Split]]:
+    """A network, its start and mask, and for each of STACKED members images of its own."""
+    network = build(name, IMAGE_SHAPE, CLASSES)
+    images = EVALUATED_SLICES * torch_engine.slice_size(network, device)
     known, test = (made_up_images(count, random) for count in (TRAINING_IMAGES + images, 1))
     orders = [np.split(random.permutation(len(known.labels)), [TRAINING_IMAGES]) for _ in range(STACKED)]
     splits = [Split(Chosen(known, np.sort(train)), Chosen(known, np.sort(rest)), test.all()) for train, rest in orders]
     mask = {layer.weight_name: (random.random(layer.shape) < 0.5).astype(np.uint8) for layer in network.layers}
-    start = rewind(network.initial(random), mask)
-
-    def engine(name: str, members: int = 1, **changes: bool) -> Contestant:
-        own = recipe.model_copy(update=changes)
-        return Contestant(name, EngineLoop(network, start, mask, splits[:members], own), own, images, members)
-
-    makers: list[Callable[[], Contestant]] = [
-        lambda: Contestant(
-            "plain", PlainLoop(name, IMAGE_SHAPE, start, mask, splits[0], recipe, at_once), recipe, images
-        ),
-        lambda: engine("torch"),
-        lambda: engine("torch, autocast", autocast=True),
-    ]
-    if device == "cuda":
-        makers.append(lambda: engine("torch, any kernels", deterministic=False))
-    if compiled:
-        makers.append(lambda: engine("torch, compiled", compile=True))
-    if torch_engine.together(recipe, network):
-        makers.append(lambda: engine(f"torch, {STACKED} members", members=STACKED))
-    return [warmed_up(make, device, at_least) for make in makers]
+    return network, rewind(network.initial(random), mask), mask, splits
 
 
 def warmed_up(make: Callable[[], Contestant], device: Device, at_least: float) -> Contestant:
@@ -305,7 +357,7 @@ def as_markdown(table: pd.DataFrame, device: Device, repeats: int) -> str:
         "# Images a second\n\n"
         f"Made-up images of CIFAR-10's shape, the paper's recipes, a mask that keeps half of the weights; medians of"
         f" {repeats} interleaved repeats, the slowest and the fastest in brackets. `plain` is a PyTorch loop with"
-        " its images on the device.\n"
+        " its images on the device, on a GPU with TF32. Many members, in a stack or side by side, are with autocast.\n"
         f"{waits if device == 'cuda' else ''}\n"
         f"{pd.DataFrame(lines).to_markdown(index=False, disable_numparse=True)}\n\n"
         f"Machine: {machine(device)}.\n"

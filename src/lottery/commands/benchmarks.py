@@ -1,10 +1,16 @@
 """What is measured on a machine, and what is made of the code itself."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from lottery.arrays import write_text
 from lottery.commands.options import Told
+from lottery.errors import LotteryError
+
+Part = Literal["tests", "speeds", "sharing", "repeats", "trainings", "verification"]
+"""Of the check of a GPU."""
+
+PARTS: tuple[Part, ...] = get_args(Part)
 
 Output = Annotated[Path, Told("folder for the tables")]
 
@@ -52,6 +58,47 @@ def bench_networks(
     write_table(output / "networks.csv", table)
     write_text(output / "networks.md", page)
     print(page)
+
+
+def check_card(
+    *,
+    output: Annotated[Path, Told("folder for all results")],
+    settings: Annotated[list[Path], Told("settings of runs to train", "FILE")] = [],  # noqa: B006 - only read
+    data: Annotated[Path, Told("folder of prepared datasets")] = Path("results/data"),
+    minutes: Annotated[float, Told("after which nothing new is begun")] = 8.0,
+    parts: Annotated[list[Part], Told("default: all")] = list(PARTS),  # noqa: B006 - only read
+    device: Annotated[Literal["cpu", "cuda"] | None, Told("default: a GPU where PyTorch finds one")] = None,
+    networks: Annotated[list[str], Told("whose speed is measured", "NETWORK")] = ["conv-2", "resnet-20"],  # noqa: B006
+    repeats: Annotated[int, Told("of each measurement")] = 3,
+    seconds: Annotated[float, Told("about how long each measurement takes")] = 0.2,
+    processes: Annotated[list[int], Told("numbers that share the card")] = [1, 4],  # noqa: B006 - only read
+    at_once: Annotated[int, Told("trainings side by side")] = 4,
+    tests: Annotated[Path | None, Told("folder of the tests, to run those marked gpu")] = None,
+) -> None:
+    """Check a GPU in some minutes: tests, speeds, sharing, repeatability, and what trainings there is time for."""
+    import time
+
+    import torch
+
+    from lottery.benchmark import card
+    from lottery.runs.reading import read_finished_run
+
+    if not settings and {"repeats", "trainings", "verification"} & set(parts):
+        raise LotteryError("--settings: repeats, trainings and verification need the settings of a run")
+    what = card.Check(
+        device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
+        runs=[read_finished_run(file) for file in settings],
+        datasets=data,
+        output=output,
+        until=time.monotonic() + 60 * minutes,
+        networks=networks,
+        repeats=repeats,
+        seconds=seconds,
+        processes=processes,
+        at_once=at_once,
+        tests=tests,
+    )
+    card.check(what, parts)
 
 
 def compile_kernels() -> None:

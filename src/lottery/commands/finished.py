@@ -15,12 +15,16 @@ def plan(
     *,
     cores: Annotated[int, Told("default: those of this machine")] = os.cpu_count() or 1,
     measured: Annotated[Path | None, Told("take speeds from this finished run: results/<run>", "RUN")] = None,
+    card: Annotated[str | None, Told("a GPU whose speeds were measured; default: that of this machine", "NAME")] = None,
 ) -> None:
     """Tell what a run will cost: jobs, networks, hours, room on the disk. Starts nothing."""
     from lottery.planning.plan import Plan, as_text
     from lottery.planning.speed import Speed, measured_speed
+    from lottery.training.cards import names_of_cards
 
-    print(as_text(Plan(read_finished_run(settings), cores, measured_speed(measured) if measured else Speed())))
+    named = card or next(iter(names_of_cards()), "")
+    speed = measured_speed(measured, named) if measured else Speed(card=named)
+    print(as_text(Plan(read_finished_run(settings), cores, speed)))
 
 
 def verify(

@@ -29,6 +29,7 @@ VERBS: list[Callable[..., None]] = [
     finished.compare,
     benchmarks.bench,
     benchmarks.bench_networks,
+    benchmarks.check_card,
     benchmarks.compile_kernels,
     benchmarks.document_settings,
 ]

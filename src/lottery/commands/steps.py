@@ -4,11 +4,8 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from lottery.arms.lineage import needs_scores
-from lottery.arrays import write_arrays
 from lottery.commands.options import At, Run, SettingsFile, Told
-from lottery.runs import making
-from lottery.runs.files import mask, scores, survivors, ticket, weights
+from lottery.runs import steps
 from lottery.runs.reading import read_job
 
 
@@ -30,42 +27,29 @@ def prepare_dataset(
 
 def initialize(run: Run, place: At, *, settings: SettingsFile = None) -> None:
     """Draw the initial weights of a dense network."""
-    job = read_job(run, place, settings)
-    write_arrays(job.path(run, "start"), making.starts(job, None, None))
+    steps.initialize(read_job(run, place, settings), run)
 
 
 def score(run: Run, place: At, *, settings: SettingsFile = None) -> None:
     """Score weights by what images tell of them, for the pruning that reads these scores."""
-    from lottery.training.scores import gradient_scores
+    from lottery.training.scores import score as score_place
 
-    job = read_job(run, place, settings)
-    write_arrays(job.path(run, "scores"), gradient_scores(job, run))
+    score_place(read_job(run, place, settings), run)
 
 
 def prune(run: Run, place: At, *, settings: SettingsFile = None) -> None:
     """Remove the weights of smallest score from a mask, or from the dense network."""
-    job = read_job(run, place, settings)
-    inputs = job.inputs
-    scored = scores(run, job) if needs_scores(place) else weights(run, job, inputs.scored)
-    assert scored
-    made = making.pruned_masks(job, scored, weights(run, job, inputs.initial), survivors(run, job))
-    write_arrays(job.path(run, "mask"), made)
+    steps.prune(read_job(run, place, settings), run)
 
 
 def rewind(run: Run, place: At, *, settings: SettingsFile = None) -> None:
     """Set the survivors of a mask back to a checkpoint and everything else that can be pruned to 0."""
-    job = read_job(run, place, settings)
-    own = mask(run, job) if job.arm.masked else None
-    write_arrays(job.path(run, "start"), making.starts(job, weights(run, job, job.inputs.checkpoint), own))
+    steps.rewind(read_job(run, place, settings), run)
 
 
 def make_control(run: Run, place: At, *, settings: SettingsFile = None) -> None:
     """Make a network that differs from a ticket in one thing: its weights, or where they are."""
-    job = read_job(run, place, settings)
-    masks = making.imitated_masks(job, ticket(run, job))
-    starts = making.starts(job, weights(run, job, job.inputs.checkpoint), masks)
-    write_arrays(job.path(run, "mask"), masks)
-    write_arrays(job.path(run, "start"), starts)
+    steps.make_control(read_job(run, place, settings), run)
 
 
 def train(

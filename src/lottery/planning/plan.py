@@ -43,6 +43,12 @@ class Plan:
         return tasks_of(self.settings)
 
     @cached_property
+    def unknown(self) -> list[str]:
+        """Networks whose trainings take nobody knows how long; these count as nothing in all times below."""
+        works = [self.work(place) for place in self.trainings]
+        return sorted({work.name for work in works if self.speed.seconds(work) is None})
+
+    @cached_property
     def seconds(self) -> dict[Task, float]:
         """How long each task takes."""
         return {task: self.duration(task) for task in self.tasks}
@@ -111,7 +117,7 @@ class Plan:
         if not place:
             return SECONDS.get(task.verb, OTHER_SECONDS)
         work, turns = self.work(place), math.ceil(self.members(place) / self.threads(task))
-        return TRAINING_SECONDS[work.engine[0]] + turns * self.speed.seconds(work)
+        return TRAINING_SECONDS[work.engine[0]] + turns * (self.speed.seconds(work) or 0.0)
 
     def threads(self, task: Task) -> int:
         """The cores that a task computes on; a GPU trains all networks of a job together."""
@@ -135,7 +141,7 @@ class Plan:
         """The training of one network of a job."""
         job = self.job(place)
         kept = min(job.network.weights, sum(job.counts.values()))
-        return Work(job.training, job.experiment.dataset, job.network, kept, job.first_iteration)
+        return Work(job.training, job.experiment.dataset, job.network, kept, job.first_iteration, job.network_name)
 
     def history_rows(self, place: Place) -> int:
         work = self.work(place)
@@ -181,17 +187,22 @@ def as_text(plan: Plan) -> str:
     """The plan for reading."""
     trainings, cores = plan.trainings, f"{plan.cores} core{'s' if plan.cores > 1 else ''}"
     engines = sorted({plan.work(place).engine for place in trainings})
-    bound = "" if all(map(plan.speed.knows, engines)) else "at most "
-    gpu = [("", f"{bound}{duration(plan.gpu_seconds)} on one GPU")] if plan.gpu_seconds else []
+    on_gpu = [place for place in trainings if plan.work(place).recipe.device == "cuda"]
+    if plan.unknown and all(plan.work(place).name in plan.unknown for place in on_gpu):
+        gpu, wall, chain = "unknown", "unknown", "unknown"
+    else:
+        bound = "more than " if plan.unknown else ""
+        times = plan.gpu_seconds, plan.wall_seconds, plan.chain_seconds
+        gpu, wall, chain = (f"{bound}{duration(each)}" for each in times)
     lines = [
         ("jobs", f"{len(plan.tasks)}, of which {len(trainings)} train {plan.networks:,} networks"),
         ("work", f"{duration(plan.core_seconds)} on one core"),
-        *gpu,
-        ("time", f"{bound}{duration(plan.wall_seconds)} on {cores}{' and one GPU' if gpu else ''}"),
-        ("longest chain", f"{bound}{duration(plan.chain_seconds)}: {in_words(plan.longest_chain)}"),
+        *([("", f"{gpu} on one GPU")] if on_gpu else []),
+        ("time", f"{wall} on {cores}{' and one GPU' if on_gpu else ''}"),
+        ("longest chain", f"{chain}: {in_words(plan.longest_chain)}"),
         ("disk", f"{megabytes(plan.bytes)}, and {megabytes(plan.dataset_bytes)} of images that all runs share"),
         ("kept at its end", kept_in_words(plan)),
-        *(("speed", plan.speed.told(engine)) for engine in engines),
+        *(("speed", plan.speed.told(engine, plan.unknown)) for engine in engines),
     ]
     title = f"Estimate of the run {plan.settings.run!r} from nothing:"
     return "\n".join([title, *(f"  {name:16} {text}" for name, text in lines)])

@@ -1,7 +1,7 @@
 """How long a network takes to train: declared for one machine, or from a finished run on this one."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +44,24 @@ an evaluation, and in an evaluation. By `make bench-networks` on one core of an 
 """
 
 
+MEASURED_SHAPE = (3, 32, 32)
+"""Of the images that cards were measured with."""
+
+CARDS: dict[str, dict[tuple[str, int, str], tuple[float, float]]] = {
+    "NVIDIA H200": {
+        ("conv-2", 60, "float32"): (40_310, 271_752),
+        ("conv-2", 60, "tf32"): (98_223, 649_976),
+        ("conv-2", 60, "autocast"): (105_075, 731_374),
+        ("resnet-20", 128, "float32"): (15_422, 66_808),
+        ("resnet-20", 128, "tf32"): (37_762, 307_984),
+        ("resnet-20", 128, "autocast"): (49_653, 378_291),
+    },
+}
+"""By card, and on it by network, batch size and arithmetic: images a second of CIFAR-10's shape in training and in
+evaluation, of one network alone, as measured by `bench-networks` (docs/gpu.md). What is not here is not known.
+"""
+
+
 @dataclass(frozen=True)
 class Work:
     """One network's training: its recipe, its images, the network and how many of its weights are kept."""
@@ -54,6 +72,8 @@ class Work:
     kept: int
     first: int = 0
     """The iteration at which training begins."""
+    name: str = ""
+    """That of the network."""
 
     @property
     def updates(self) -> int:
@@ -63,6 +83,11 @@ class Work:
     def engine(self) -> tuple[str, str]:
         """What computes, and where."""
         return engine_name(self.network, self.recipe), self.recipe.device
+
+    @property
+    def arithmetic(self) -> str:
+        """What products are computed in, as in CARDS."""
+        return "autocast" if self.recipe.autocast else "tf32" if self.recipe.tf32 else self.recipe.precision
 
     @property
     def evaluated_images(self) -> int:
@@ -76,7 +101,7 @@ class Work:
 
     @property
     def declared_seconds(self) -> float:
-        """The time it takes on MACHINE; a GPU's was never measured, so it counts as such a core."""
+        """The time it takes on MACHINE."""
         engine, _ = self.engine
         if self.network.fully_connected:
             update, image = interpolated(COSTS[engine], self.kept if engine == "sparse" else self.network.weights)
@@ -99,38 +124,47 @@ def interpolated(costs: Mapping[int, tuple[float, float]], weights: int) -> list
 
 @dataclass(frozen=True)
 class Speed:
-    """Declared times, corrected by what a finished run took: its times over the declared ones, by engine and size."""
+    """Declared times, corrected by what a finished run took: its times over the declared ones, by engine and size. On a
+    GPU, what that run took, or what was measured on a card of this name; else nothing is known.
+    """
 
     run_folder: Path | None = None
     factors: Mapping[tuple[str, str], Mapping[int, float]] = field(default_factory=dict)
+    card: str = ""
 
-    def seconds(self, work: Work) -> float:
-        """The time that a network takes."""
+    def seconds(self, work: Work) -> float | None:
+        """The time that a network takes; None where it is not known."""
         factors = self.factors.get(work.engine)
-        if not factors:
+        if factors:
+            sizes = sorted(factors)
+            factor = np.interp(math.log(work.kept), np.log(sizes), [factors[size] for size in sizes])
+            return float(factor) * work.declared_seconds
+        if work.recipe.device == "cpu":
             return work.declared_seconds
-        sizes = sorted(factors)
-        factor = np.interp(math.log(work.kept), np.log(sizes), [factors[size] for size in sizes])
-        return float(factor) * work.declared_seconds
+        rates = CARDS.get(self.card, {}).get((work.name, work.recipe.batch_size, work.arithmetic))
+        if rates is None or source(work.dataset).image_shape != MEASURED_SHAPE:
+            return None
+        training, evaluation = rates
+        return work.updates * work.recipe.batch_size / training + work.evaluated_images / evaluation
 
-    def knows(self, engine: tuple[str, str]) -> bool:
-        """Whether an engine's times were measured, here or on MACHINE."""
-        return engine in self.factors or engine[1] == "cpu"
-
-    def told(self, engine: tuple[str, str]) -> str:
-        """Where the times of an engine come from."""
+    def told(self, engine: tuple[str, str], unknown: Sequence[str] = ()) -> str:
+        """Where the times of an engine come from; unknown: networks whose times are not known."""
         name, device = engine
         if engine in self.factors:
             return f"{name} on {device} as in {self.run_folder}"
-        if self.knows(engine):
+        if device == "cpu":
             return f"{name} as declared, {MACHINE}"
-        return (
-            f"{name} on {device} is not known, but quicker than what is counted, {MACHINE}; `lottery plan --measured`"
-        )
+        if self.card not in CARDS:
+            here = f"on the card {self.card}" if self.card else "as no card is named"
+            return f"{name} on {device} unknown, {here}; known: --card {', '.join(map(repr, CARDS))}; or --measured"
+        rest = f"; of {', '.join(unknown)} unknown, `lottery check-card` measures it" if unknown else ""
+        return f"{name} on one {self.card} as measured (docs/gpu.md){rest}"
 
 
-def measured_speed(run_folder: Path) -> Speed:
-    """The speed of a finished run. Raises LotteryError when its tables cannot be read."""
+def measured_speed(run_folder: Path, card: str = "") -> Speed:
+    """The speed of a finished run, and of a card for what it did not train. Raises LotteryError when its tables cannot
+    be read.
+    """
     from lottery.analysis.tables import LEVELS, read_table
 
     settings = read_finished_run(run_folder / "tables" / "settings.json")
@@ -141,10 +175,10 @@ def measured_speed(run_folder: Path) -> Speed:
         data = source(row["dataset"])
         network = build(row["network"], data.image_shape, data.classes)
         first = rewound_to(arm(row["arm"]), experiment)
-        work = Work(experiment.training, data.name, network, row["weights"], first)
+        work = Work(experiment.training, data.name, network, row["weights"], first, row["network"])
         factor = row["train_seconds"] / work.declared_seconds
         times.setdefault(work.engine, {}).setdefault(work.kept, []).append(factor)
     medians = {
         engine: {size: float(np.median(found)) for size, found in sizes.items()} for engine, sizes in times.items()
     }
-    return Speed(run_folder, medians)
+    return Speed(run_folder, medians, card)

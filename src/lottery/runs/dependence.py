@@ -17,7 +17,7 @@ from lottery.pruning.criteria import CRITERIA
 from lottery.runs.jobs import Job
 from lottery.settings import Settings
 
-INDIFFERENT = {"threads_per_job", "checkpoint_seconds"}
+INDIFFERENT = {"threads_per_job", "trainings_per_card", "checkpoint_seconds"}
 """Keys of an experiment that change no result."""
 
 

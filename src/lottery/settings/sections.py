@@ -92,10 +92,22 @@ class Training(Section):
     autocast: bool = key(
         "Let `torch` compute products in bfloat16, weights and sums staying as in `precision`.", default=False
     )
-    input_scaling: Literal["unit", "standardised", "image-norm"] = key(
+    tf32: bool = key(
+        "On a GPU: let `torch` round what products multiply to 10 bits (TF32), which its matrix units take quicker;"
+        " weights and sums stay as in `precision`. A CPU takes no notice.",
+        default=False,
+    )
+    graphs: bool = key(
+        "On a GPU: record the kernels of an update once, as a CUDA graph, and start them all at once from then on. It"
+        " changes no byte of a result.",
+        default=True,
+    )
+    input_scaling: Literal["unit", "standardised", "image-norm", "image-standardised", "bytes"] = key(
         "What networks see of an image: `unit`, its bytes / 255; `standardised`, these less the mean of all the"
         " dataset's training images, validation images among them, over their standard deviation, channel by channel;"
-        " `image-norm`, its bytes over their Euclidean norm. The paper does not say what it used.",
+        " `image-norm`, its bytes over their Euclidean norm; `image-standardised`, its bytes less their own mean, over"
+        " their own standard deviation, as TensorFlow's `per_image_standardization`; `bytes`, these as they are. The"
+        " paper does not say what it used.",
         default="unit",
     )
     batch_size: int = key("Images in one update.", default=60, gt=0, unit="images", paper="Fig. 2: 60")
@@ -162,6 +174,8 @@ class Training(Section):
             raise ValueError(f"rate_drops {self.rate_drops} must be whole numbers from 1 on, rising, none twice")
         if self.autocast and self.precision != "float32":
             raise ValueError("autocast needs precision: float32")
+        if self.tf32 and self.precision != "float32":
+            raise ValueError("tf32 needs precision: float32")
         return self
 
 
@@ -307,7 +321,15 @@ class Experiment(Section):
         allow_inf_nan=False,
         unit="seconds",
     )
-    threads_per_job: int = key("Cores of one training job; they change no byte of a result.", default=1, ge=1)
+    threads_per_job: int = key(
+        "Cores of one training job; they change no byte of a result. On a GPU: so many of a job's networks of"
+        " convolutions are trained side by side on its card.",
+        default=1,
+        ge=1,
+    )
+    trainings_per_card: int = key(
+        "Jobs for a GPU that may share a card; they change no byte of a result.", default=1, ge=1
+    )
     arms: list[ArmSettings] = key("The arms to train besides the dense network, below. An overlay replaces the list.")
 
     @model_validator(mode="after")

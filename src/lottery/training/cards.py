@@ -1,4 +1,4 @@
-"""GPU cards: which ones a process may use, and a card of its own for each training job."""
+"""GPU cards: which ones a process may use, and a card, or a share of one, for each training job."""
 
 import fcntl
 import logging
@@ -80,13 +80,14 @@ def identified(entry: str, listed: dict[str, str]) -> str | None:
 
 
 @contextmanager
-def own_card(folder: Path) -> Iterator[str | None]:
+def own_card(folder: Path, sharing: int = 1) -> Iterator[str | None]:
     """Take the first free card, for this process alone; waits while all are taken.
 
-    To be entered before CUDA starts in this process, which then sees no other card, also after leaving. The card is
-    locked against all who name the same folder (see `lock_folder`), until leaving or until this process is dead,
-    however it died. Yields None, and locks nothing, where no card can be told; what there is to compute on is then
-    found out by CUDA. Raises LotteryError when the folder is not safe to use.
+    sharing: so many may have a card at once, all of whom say so; the least taken one is taken. To be entered before
+    CUDA starts in this process, which then sees no other card, also after leaving. The card is locked against all who
+    name the same folder (see `lock_folder`), until leaving or until this process is dead, however it died. Yields None,
+    and locks nothing, where no card can be told; what there is to compute on is then found out by CUDA. Raises
+    LotteryError when the folder is not safe to use.
     """
     cards = visible_cards()
     if not cards:
@@ -95,7 +96,7 @@ def own_card(folder: Path) -> Iterator[str | None]:
         return
     place = private_folder(folder)
     try:
-        card, lock = first_free(cards, place)
+        card, lock = first_free(cards, place, sharing)
     finally:
         os.close(place)
     try:
@@ -124,27 +125,31 @@ def private_folder(folder: Path) -> int:
     return place
 
 
-def first_free(cards: list[str], place: int) -> tuple[str, int]:
-    """A card that no other process has locked, and the open file that holds the lock; waits for one to be freed."""
+def first_free(cards: list[str], place: int, sharing: int = 1) -> tuple[str, int]:
+    """A card of which another process has not locked this share, and the open file that holds the lock; waits for one
+    to be freed.
+    """
     waiting = False
     while True:
-        for card in cards:
-            lock = locked(card, place)
-            if lock is not None:
-                return card, lock
+        for share in range(sharing):
+            for card in cards:
+                lock = locked(card, place, share)
+                if lock is not None:
+                    return card, lock
         if not waiting:
             waiting = True
             log.info("waiting for a GPU: other jobs compute on %s", ", ".join(cards))
         time.sleep(SECONDS_BETWEEN_TRIES)
 
 
-def locked(card: str, place: int) -> int | None:
-    """The open file that holds the lock on a card; None when another process holds it.
+def locked(card: str, place: int, share: int = 0) -> int | None:
+    """The open file that holds the lock on a share of a card; None when another process holds it.
 
     The kernel frees the lock when the process is dead; programs that it starts do not inherit the file.
     """
     # UUIDs are unique; a number is not, if machines share the folder.
-    name = f"{socket.gethostname()}-{card}.lock" if card.isdecimal() else f"{card.replace('/', '_')}.lock"
+    name = f"{socket.gethostname()}-{card}" if card.isdecimal() else card.replace("/", "_")
+    name += f".share{share}.lock" if share else ".lock"
     try:
         lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=place)
         try:
@@ -157,6 +162,18 @@ def locked(card: str, place: int) -> int | None:
     except OSError as error:
         raise LotteryError(f"{name}: the lock on this GPU cannot be used: {error.strerror}") from error
     return lock
+
+
+def names_of_cards() -> list[str]:
+    """The names of this machine's cards, as nvidia-smi tells them; none where it is not there or does not answer."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    ask = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(ask, capture_output=True, text=True, timeout=LONGEST_LISTING)
+    except subprocess.TimeoutExpired:
+        return []
+    return [line.strip() for line in told.stdout.splitlines() if line.strip()] if told.returncode == 0 else []
 
 
 def card_name() -> str:

@@ -116,7 +116,7 @@ def sparse_refuses(network: Network, recipe: Training) -> str:
     if recipe.device != "cpu":
         return f"device: {recipe.device}"
     plain = Training()
-    torch_alone = ("weight_decay", "warmup_iterations", "rate_drops", "dropout", "autocast", "compile")
+    torch_alone = ("weight_decay", "warmup_iterations", "rate_drops", "dropout", "autocast", "tf32", "compile")
     for name in (*torch_alone, "input_scaling", "augmentation"):
         if getattr(recipe, name) != getattr(plain, name):
             return f"{name}: {getattr(recipe, name)}"

@@ -41,9 +41,10 @@ def run_job(job: Job, run: Path, threads: int) -> None:
     """Train all members, `threads` at a time, going on from checkpoints of a job that was killed.
 
     Results depend neither on `threads` nor on who else is in the job, nor on how often it was killed. A job for a GPU
-    waits until a card is free. run: the folder `results/<run>`.
+    waits until a card is free, or has fewer than `trainings_per_card` jobs. run: the folder `results/<run>`.
     """
-    with cards.own_card(cards.lock_folder()) if job.training.device == "cuda" else nullcontext():
+    shared = job.experiment.trainings_per_card
+    with cards.own_card(cards.lock_folder(), shared) if job.training.device == "cuda" else nullcontext():
         train_members(job, run, threads)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from numpy.typing import NDArray
 
-from lottery.arrays import Arrays, of_member, stack
+from lottery.arrays import Arrays, of_member, stack, write_arrays
 from lottery.datasets.images import Part, read_splits
 from lottery.networks import Network
 from lottery.runs.files import survivors, weights
@@ -18,6 +18,11 @@ from lottery.training.torch_engine import Engine, TorchImages
 
 SCORED_IMAGES = 1_000
 """Training images that scores are computed on, chosen anew for each replicate and level; all where there are fewer."""
+
+
+def score(job: Job, run: Path) -> None:
+    """Write the scores that a job's pruning reads; run: the folder `results/<run>`."""
+    write_arrays(job.path(run, "scores"), gradient_scores(job, run))
 
 
 def gradient_scores(job: Job, run: Path) -> Arrays:

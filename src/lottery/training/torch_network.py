@@ -61,12 +61,18 @@ class TorchNetwork:
 
     def scaled(self, pixels: Tensor) -> Tensor:
         """What networks see of images, as the recipe says."""
-        values = pixels.to(self.dtype)
-        if self.recipe.input_scaling == "image-norm":
+        values, scaling = pixels.to(self.dtype), self.recipe.input_scaling
+        if scaling == "bytes":
+            return values
+        if scaling == "image-norm":
             norm = values.norm(dim=2, keepdim=True)
             return values.div_(torch.where(norm == 0, 1, norm))
+        if scaling == "image-standardised":
+            values.sub_(values.mean(dim=2, keepdim=True))
+            deviation = values.square().mean(dim=2, keepdim=True).sqrt_()
+            return values.div_(deviation.clamp_(min=values.shape[2] ** -0.5))
         values.div_(255)
-        if self.recipe.input_scaling == "standardised":
+        if scaling == "standardised":
             values.sub_(self.mean).div_(self.deviation)
         return values
 

@@ -22,7 +22,7 @@ class Adam:
         self.state = {"first": self.first, "second": self.second, "steps": [self.steps]}
 
     @torch.no_grad()
-    def __call__(self, gradients: list[Tensor], rate: float) -> None:
+    def __call__(self, gradients: list[Tensor], rate: float | Tensor) -> None:
         self.steps += 1
         torch._fused_adam_(
             self.weights,
@@ -52,7 +52,7 @@ class Momentum:
         self.state = {"velocity": self.velocity}
 
     @torch.no_grad()
-    def __call__(self, gradients: list[Tensor], rate: float) -> None:
+    def __call__(self, gradients: list[Tensor], rate: float | Tensor) -> None:
         torch._fused_sgd_(
             self.weights,
             gradients,

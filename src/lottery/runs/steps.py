@@ -1,0 +1,49 @@
+"""The steps that make masks and starting weights: each reads the files that its place's are made from, and writes them.
+
+run: always the folder `results/<run>`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lottery.arms.lineage import needs_scores
+from lottery.arrays import write_arrays
+from lottery.runs import making
+from lottery.runs.files import mask, scores, survivors, ticket, weights
+from lottery.runs.jobs import Job
+
+
+def initialize(job: Job, run: Path) -> None:
+    """Draw the initial weights of a dense network."""
+    write_arrays(job.path(run, "start"), making.starts(job, None, None))
+
+
+def prune(job: Job, run: Path) -> None:
+    """Remove the weights of smallest score from a mask, or from the dense network."""
+    scored = scores(run, job) if needs_scores(job.place) else weights(run, job, job.inputs.scored)
+    assert scored
+    made = making.pruned_masks(job, scored, weights(run, job, job.inputs.initial), survivors(run, job))
+    write_arrays(job.path(run, "mask"), made)
+
+
+def rewind(job: Job, run: Path) -> None:
+    """Set the survivors of a mask back to a checkpoint and everything else that can be pruned to 0."""
+    own = mask(run, job) if job.arm.masked else None
+    write_arrays(job.path(run, "start"), making.starts(job, weights(run, job, job.inputs.checkpoint), own))
+
+
+def make_control(job: Job, run: Path) -> None:
+    """Make a network that differs from a ticket in one thing: its weights, or where they are."""
+    masks = making.imitated_masks(job, ticket(run, job))
+    starts = making.starts(job, weights(run, job, job.inputs.checkpoint), masks)
+    write_arrays(job.path(run, "mask"), masks)
+    write_arrays(job.path(run, "start"), starts)
+
+
+STEPS: dict[str, Callable[[Job, Path], None]] = {
+    "initialize": initialize,
+    "prune": prune,
+    "rewind": rewind,
+    "make-control": make_control,
+}
+"""By verb."""
