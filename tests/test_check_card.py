@@ -22,6 +22,7 @@ from lottery.planning.execution import Execution, finished_part, write_tables
 from lottery.runs.reading import read_run
 from lottery.settings import Training
 from lottery.training import torch_engine
+from lottery.training.engines import Stretch
 
 TRAINING = {
     "engine": "torch",
@@ -206,7 +207,7 @@ def test_recorded_stretches_are_the_stretches(monkeypatch, augmentation):
         rates = [1e-5 * (update + 1) for update in range(updates)]
         for part in ("validation", "test"):
             np.testing.assert_allclose(recorded.evaluate(part), plain.evaluate(part), rtol=1e-6)
-        losses = [engine.advanced(batches, rates, views, None) for engine in (recorded, plain)]
+        losses = [engine.advanced(Stretch(batches, rates, views)) for engine in (recorded, plain)]
         assert losses[0] == pytest.approx(losses[1], rel=1e-6)
     assert works.several.done == 1 + 0 + 2, "of 16, 7, and 16, 16 and 5 updates"
     assert works.one.done + 10 * works.several.done == 60

@@ -98,8 +98,8 @@ def test_a_training_repeated_has_the_same_bytes(name):
 def test_a_cpu_reaches_the_same_weights(name, precision, tolerance):
     """But for rounding, as a share of how far weights moved: Adam enlarges it where a gradient is next to nothing.
 
-    A GPU's step sizes are float32. Batch normalisation of a few images enlarges even that: after 35 updates in float64 a
-    ResNet-20 on an NVIDIA H200 was 1.3% off, so it is compared after three.
+    A GPU's step sizes are float32. Batch normalisation of a few images enlarges even that: after 35 updates in float64
+    a ResNet-20 on an NVIDIA H200 was 1.3% off, so it is compared after three.
     """
     recipe = changed(RECIPES[name], precision=precision, learning_rate=RECIPES[name].learning_rate / 10)
     engines = [made(name, changed(recipe, device=device)) for device in ("cuda", "cpu")]
