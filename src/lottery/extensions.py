@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lottery.arms.arm import Arm
-from lottery.arms.masks import Pruned
 from lottery.arms.rows import ARMS
 from lottery.arrays import read_bytes
 from lottery.datasets.catalog import SOURCES
@@ -115,8 +114,8 @@ def add_arm(row: Arm, look: Look | None = None) -> None:
         if name not in ARMS or not ARMS[name].masked or ARMS[name].samples:
             pruned = ", ".join(each.name for each in ARMS.values() if each.masked and not each.samples)
             raise LotteryError(f"arm {row.name}: {name!r} is no arm whose masks can be taken; known: {pruned}")
-    if isinstance(row.mask, Pruned) and row.mask.scores not in CRITERIA:
-        raise LotteryError(f"arm {row.name}: unknown criterion {row.mask.scores!r}{suggest(row.mask.scores, CRITERIA)}")
+    if row.criterion and row.criterion not in CRITERIA:
+        raise LotteryError(f"arm {row.name}: unknown criterion {row.criterion!r}{suggest(row.criterion, CRITERIA)}")
     ARMS[row.name] = row
     if look:
         LOOKS[row.name] = look

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from lottery.arms.arm import Arm
-from lottery.arms.masks import Imitated, Pruned, Whole
+from lottery.arms.masks import Imitated, Pruned
 from lottery.arms.places import DENSE
 from lottery.arms.rows import ARMS
 from lottery.runs.listing import DESCRIBED_ARM
@@ -48,7 +48,7 @@ def twin(row: Arm) -> str:
 TWINS = {row.name: other for row in ARMS.values() if (other := twin(row))}
 """Arms of linear steps, and the arms that they count as where both kinds of steps are one."""
 
-UNMASKED = {row.name for row in ARMS.values() if isinstance(row.mask, Whole) and row.mask.as_small_as}
+UNMASKED = {row.name for row in ARMS.values() if row.as_small_as}
 """Arms that have about as many weights as the tickets of their level, and count as of that size."""
 
 

@@ -25,7 +25,7 @@ class Arm:
         wrong = ""
         if isinstance(self.start, Continued) and not isinstance(self.mask, Pruned):
             wrong = "only a pruned mask has weights that it was pruned from, to continue with"
-        if isinstance(self.mask, Whole) and self.mask.as_small_as and not isinstance(self.start, Fresh):
+        if self.as_small_as and not isinstance(self.start, Fresh):
             wrong = "a narrower network has no weights but fresh ones"
         if wrong:
             raise LotteryError(f"arm {self.name}: {wrong}")
@@ -42,11 +42,31 @@ class Arm:
         return not isinstance(self.mask, Whole)
 
     @property
+    def criterion(self) -> str:
+        """The criterion that its masks are pruned by; empty where they are not pruned."""
+        return self.mask.scores if isinstance(self.mask, Pruned) else ""
+
+    @property
+    def linear(self) -> bool:
+        """Whether its levels are equal steps of the dense network."""
+        return isinstance(self.mask, Pruned) and self.mask.linear
+
+    @property
+    def as_small_as(self) -> str:
+        """Of a dense network that is narrowed: the arm than whose ticket it is not larger."""
+        return self.mask.as_small_as if isinstance(self.mask, Whole) else ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it trains all weights of the network, at level 0 alone."""
+        return not (self.masked or self.as_small_as)
+
+    @property
     def levels_of(self) -> str:
         """The arm that decides how many weights are left at a level: itself, or the one that it imitates."""
         if isinstance(self.mask, Imitated):
             return self.mask.arm
-        return (self.mask.as_small_as if isinstance(self.mask, Whole) else "") or self.name
+        return self.as_small_as or self.name
 
     @property
     def named_arms(self) -> tuple[str, ...]:

@@ -137,8 +137,8 @@ def mask_file(place: Place | None) -> list[tuple[Place, File]]:
 
 def needs_scores(place: Place) -> bool:
     """Whether a place's pruning reads its scores from a file, since they need images."""
-    mask = arm(place.arm).mask
-    return isinstance(mask, Pruned) and CRITERIA[mask.scores].needs_images
+    criterion = arm(place.arm).criterion
+    return bool(criterion) and CRITERIA[criterion].needs_images
 
 
 def snapshots_of(place: Place, experiment: Experiment) -> list[int]:

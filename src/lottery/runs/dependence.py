@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 from lottery.arms.lineage import Maker
-from lottery.arms.masks import Pruned
 from lottery.datasets.sources import Source
 from lottery.pruning.criteria import CRITERIA
 from lottery.runs.jobs import Job
@@ -43,16 +42,14 @@ def of_start(job: Job) -> list[Any]:
 
 def of_pruning(job: Job) -> list[Any]:
     """How many weights are kept of each group, and by which criterion."""
-    assert isinstance(job.arm.mask, Pruned)
-    criterion = CRITERIA[job.arm.mask.scores]
+    criterion = CRITERIA[job.arm.criterion]
     counts = [[*group, count] for group, count in job.counts.items()]
     told = code(criterion.score) if criterion.score else criterion.gradient
-    return [of_network(job), counts, told, *([of_seeds(job)] if job.arm.mask.scores == "random" else [])]
+    return [of_network(job), counts, told, *([of_seeds(job)] if job.arm.criterion == "random" else [])]
 
 
 def of_scores(job: Job) -> list[Any]:
-    assert isinstance(job.arm.mask, Pruned)
-    return [*of_images(job), CRITERIA[job.arm.mask.scores].gradient]
+    return [*of_images(job), CRITERIA[job.arm.criterion].gradient]
 
 
 def of_images(job: Job) -> list[Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lottery.arms.arm import Arm
 from lottery.arms.lineage import File, Inputs, arm, made_from, rewound_to, snapshots_of
-from lottery.arms.masks import Pruned, Whole
+from lottery.arms.masks import Pruned
 from lottery.arms.places import DENSE, Member, Place, Replicates
 from lottery.arms.rows import ARMS
 from lottery.arms.starts import Rewound
@@ -102,7 +102,7 @@ class Job:
             # The dense training writes the weights that arms with rewind points of their own start from.
             named = [ARMS[chosen.arm] for chosen in self.experiment.arms if chosen.arm in ARMS]
             rows += [row for row in named if isinstance(row.start, Rewound) and row.start.at]
-        names |= {row.name for row in rows} | {row.mask.scores for row in rows if isinstance(row.mask, Pruned)}
+        names |= {row.name for row in rows} | {row.criterion for row in rows}
         return needed(self.settings.extensions, names)
 
     def seed(self, member: Member) -> Seed:
@@ -126,7 +126,7 @@ def network_of(experiment: Experiment) -> Network:
 
 def network_name_at(experiment: Experiment, row: Arm, level: int) -> str:
     """The name of the network that an arm trains at a level."""
-    if not (isinstance(row.mask, Whole) and row.mask.as_small_as):
+    if not row.as_small_as:
         return experiment.network
     data = source(experiment.dataset)
     weights = sum(counts_at(experiment, row, level).values())

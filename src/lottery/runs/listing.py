@@ -3,7 +3,6 @@
 import math
 
 from lottery.arms.lineage import arm
-from lottery.arms.masks import Pruned, Whole
 from lottery.arms.places import DENSE, Place, Replicates
 from lottery.runs.jobs import Job, network_of
 from lottery.settings import Experiment, Settings
@@ -25,12 +24,11 @@ def levels_of(experiment: Experiment, arm_name: str) -> list[int]:
     """The levels at which an arm is trained; none of an arm that only finds masks for others."""
     row = arm(arm_name)
     chosen = next((settings.levels for settings in experiment.arms if settings.arm == arm_name), [])
-    if arm_name == DENSE or (chosen == "all" and isinstance(row.mask, Whole) and not row.mask.as_small_as):
+    if arm_name == DENSE or (chosen == "all" and row.whole):
         return [0]
     if chosen != "all":
         return chosen
-    ladder = arm(row.levels_of).mask
-    if isinstance(ladder, Pruned) and ladder.linear:
+    if arm(row.levels_of).linear:
         return list(range(1, math.ceil(1 / experiment.pruning.linear_step - 1e-9)))
     return list(range(1, experiment.levels + 1))
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from lottery.arms.masks import Imitated, Pruned
+from lottery.arms.masks import Imitated
 from lottery.arms.operations import prune, scores_of_weights
 from lottery.arms.places import Member
 from lottery.arms.starts import Ingredients
@@ -26,8 +26,7 @@ def pruned_masks(
     scored: the weights that are scored, or the scores where a file holds them; initial: the initial weights, of a
     criterion that compares; survivors: the masks to shrink, None when all survive.
     """
-    assert isinstance(job.arm.mask, Pruned)
-    score, masks = CRITERIA[job.arm.mask.scores].score, []
+    score, masks = CRITERIA[job.arm.criterion].score, []
     for member in job.replicates.members():
         index = job.replicates.index(member)
         scores, mask = of_member(scored, index), of_member(survivors, index) if survivors else None

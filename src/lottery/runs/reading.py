@@ -8,7 +8,6 @@ from typing import Any
 from lottery import extensions
 from lottery.arms.arm import Arm
 from lottery.arms.lineage import arm, rewound_to
-from lottery.arms.masks import Pruned, Whole
 from lottery.arms.places import Place
 from lottery.arrays import read_bytes
 from lottery.datasets.catalog import source
@@ -148,14 +147,15 @@ def check_arm(experiment: Experiment, settings: ArmSettings, network: Network) -
 
 def check_levels(experiment: Experiment, row: Arm, levels: list[int], network: Network) -> None:
     """Raise LotteryError, beginning with the key, when one of an arm's levels cannot be."""
-    deepest, ladder = max(levels), arm(row.levels_of).mask
-    whole = isinstance(row.mask, Whole) and not row.mask.as_small_as
-    if whole != (levels[0] == 0) or (whole and deepest):
-        wanted = "whole networks, which have level 0 alone" if whole else "pruned networks, which have levels from 1 on"
+    deepest = max(levels)
+    if row.whole != (levels[0] == 0) or (row.whole and deepest):
+        wanted = (
+            "whole networks, which have level 0 alone" if row.whole else "pruned networks, which have levels from 1 on"
+        )
         raise LotteryError(f"levels: {row.name} has {wanted}, not {levels}")
-    if whole:
+    if row.whole:
         return
-    if not (isinstance(ladder, Pruned) and ladder.linear) and deepest > experiment.levels:
+    if not arm(row.levels_of).linear and deepest > experiment.levels:
         raise LotteryError(
             f"levels: {row.name} at level {deepest} is beyond the experiment's {experiment.levels} levels;"
             " name lower ones, or `all`"
