@@ -113,7 +113,7 @@ LENET = "experiments.lenet-mnist"
         (
             f"{LENET}.arms.0.levels",
             [0, 1],
-            f"{LENET}.arms.0.levels: iterative has pruned networks, which have levels from 1 on, not [0, 1]",
+            f"{LENET}.arms.0.levels: iterative has networks of levels from 1 on, not [0, 1]",
         ),
         (f"{LENET}.arms.0.snapshots", [0], f"{LENET}.arms.0: snapshots [0] must be whole numbers from 1 on, rising"),
         (
