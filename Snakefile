@@ -4,12 +4,18 @@
 #
 # Targets: all (the default), figures, each figure of the catalog by its name (figure1, figure4a, ...), claims, tables.
 # `plan` tells what a run will cost.
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.19")
 
 
-configfile: "config/config.yaml"
+# The folder where Snakemake runs may have a default run of its own; else it is the repository's.
+OWN_CONFIG = Path("config/config.yaml")
+
+
+configfile: str(OWN_CONFIG if OWN_CONFIG.exists() else Path(workflow.basedir, OWN_CONFIG))
 
 
 report: "workflow/report/workflow.rst"

@@ -234,7 +234,7 @@ def told_in_one_line(begins: str, function: Callable[P, R]) -> Callable[P, R]:
             return function(*arguments, **options)
         except LotteryError as error:
             raise LotteryError(f"{begins}: {error}") from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             where = told(error, {each.path for each in LOADED.values()}) or what(error)
             raise LotteryError(f"{begins}: {where}") from error
 

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -19,16 +20,20 @@ from lottery import code, extensions
 from lottery.arms import lineage
 from lottery.arms.places import Place, Replicates
 from lottery.arms.rows import ARMS
-from lottery.arrays import write_text
+from lottery.arrays import read_bytes, write_text
 from lottery.datasets.catalog import SOURCES
 from lottery.errors import LotteryError
 from lottery.figures.catalog import CATALOG, figures_of_run
 from lottery.pruning import allocation
 from lottery.runs import dependence, keeping, listing, reading
 from lottery.runs.jobs import Job
+from lottery.settings.reading import keys_given_twice
 from lottery.training import cards
 
 try:
+    for path in [] if IS_MODULE else map(Path, workflow.configfiles):
+        if twice := keys_given_twice(read_bytes(path).decode(errors="replace")):
+            raise LotteryError("\n".join(f"{path}: {line}" for line in twice))
     SETTINGS = reading.read_run(config)
 except LotteryError as error:
     raise WorkflowError(str(error))
@@ -107,10 +112,13 @@ def own_files(paths):
 
 def job(wildcards):
     """The training job that a rule's wildcards name."""
-    replicates = Replicates.parse(str(wildcards["replicates"]))
-    return Job(
-        SETTINGS, Place(str(wildcards["experiment"]), replicates, str(wildcards["arm"]), int(wildcards["level"]))
-    )
+    return job_at(*(str(wildcards[name]) for name in ("experiment", "replicates", "arm", "level")))
+
+
+@cache
+def job_at(experiment, replicates, arm, level):
+    """A training job, which remembers what was asked of it: Snakemake asks many times."""
+    return Job(SETTINGS, Place(experiment, Replicates.parse(replicates), arm, int(level)))
 
 
 def files_read(verb):

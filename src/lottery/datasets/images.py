@@ -181,5 +181,8 @@ def check_counts(recipe: Training, training: int, test: int) -> None:
             f"validation_images: {recipe.validation_images} of {training} training images leave {left} to train on;"
             f" at least {needed} must be left"
         )
+    least = recipe.training_images or training - recipe.validation_images
+    if recipe.batch_size > least:
+        raise LotteryError(f"batch_size: {recipe.batch_size} images are more than the {least} that train")
     if (recipe.test_images or 0) > test:
         raise LotteryError(f"test_images: {recipe.test_images} are asked for, there are {test}")

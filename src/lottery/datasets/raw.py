@@ -103,6 +103,8 @@ def verified_bytes(path: Path, file: RawFile, *, name: str) -> bytes:
     `name` is used in errors. Raises LotteryError when the file cannot be read or holds other bytes. No more than the
     expected size is unpacked.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise LotteryError(f"{name}: is a pipe, socket or device, expected a regular file")
     packed = file.gzipped and path.suffix == ".gz"
     expected = f"expected {file.bytes} bytes of SHA-256 {file.sha256}{' in a gzip file' if packed else ''}"
     try:

@@ -10,8 +10,8 @@ from lottery.networks.steps import Layer, Network, Normalization, Operation, Res
 
 Shape = tuple[int, ...]
 
-LENET = re.compile(r"lenet-([1-9][0-9]*)-([1-9][0-9]*)")
-"""The name of a LeNet, with its two hidden widths."""
+LENET = re.compile(r"lenet-([1-9][0-9]{0,4})-([1-9][0-9]{0,4})")
+"""The name of a LeNet, with its two hidden widths, of five digits at most."""
 
 
 def chain(image_shape: Shape, groups: Sequence[Sequence[int]], hidden: Sequence[int], classes: int) -> Network:

@@ -13,7 +13,7 @@ from lottery.arrays import read_bytes
 from lottery.datasets.catalog import source
 from lottery.datasets.images import check_counts
 from lottery.errors import LotteryError, suggest
-from lottery.networks import Network
+from lottery.networks import Network, check_network
 from lottery.pruning.allocation import check_excluded, dense_counts
 from lottery.runs.jobs import Job, counts_at, network_name_at, network_of
 from lottery.runs.listing import levels_of
@@ -100,6 +100,10 @@ def problems(experiment: Experiment) -> list[str]:
     data = source(experiment.dataset)
     found = []
     try:
+        check_network(network, three_sided(data.image_shape), data.classes)
+    except LotteryError as error:
+        return [f"network: {experiment.network} on images of {experiment.dataset}: {error}"]
+    try:
         engine_name(network, experiment.training)
     except LotteryError as error:
         found.append(f"training.{error}")
@@ -121,6 +125,11 @@ def problems(experiment: Experiment) -> list[str]:
         except LotteryError as error:
             arms.setdefault(str(error), f"arms.{index}.{error}")
     return [*found, *arms.values()]
+
+
+def three_sided(image_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """(channels, height, width) of images, of which those of one channel may name the last two alone."""
+    return image_shape if len(image_shape) == 3 else (1, *image_shape)
 
 
 def check_arm(experiment: Experiment, settings: ArmSettings, network: Network) -> None:
@@ -167,6 +176,8 @@ def check_levels(experiment: Experiment, row: Arm, levels: list[int], network: N
     except LotteryError as error:
         raise LotteryError(f"levels: {error}") from None
     dense = dense_counts(network, experiment.pruning)
+    if sum(counts_at(experiment, row, 1).values()) == sum(dense.values()):
+        raise LotteryError("levels: the first pruning removes no weight; the rates of pruning are too small")
     for group, kept in after.items():
         if kept == 0 or kept == before[group] < dense[group]:
             raise LotteryError(

@@ -1,6 +1,7 @@
 """From a configuration to typed settings, or to one line for each thing that is wrong with it."""
 
 import itertools
+import re
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -39,8 +40,39 @@ def explain(error: ValidationError) -> list[str]:
             lines.append(": ".join(filter(None, [name, str(problem["ctx"]["error"])])))
         else:
             right = [problem["msg"], *(other["msg"].removeprefix("Input should be ") for other in others)]
-            lines.append(f"{name}: {' or '.join(right).lower()}, not {found!r}")
+            lines.append(f"{name}: {' or '.join(right).lower()}, not {found!r}{written_otherwise(found)}")
     return list(dict.fromkeys(lines))
+
+
+def written_otherwise(found: Any) -> str:
+    """For a number that YAML reads as text: how to write it."""
+    if not isinstance(found, str) or not re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", found):
+        return ""
+    mantissa, exponent = re.split("[eE]", found)
+    return f", which YAML takes for a text; write {mantissa}.0e{int(exponent):+d}"
+
+
+def keys_given_twice(text: str) -> list[str]:
+    """One line for each key that a YAML file gives twice in one mapping, of which YAML takes the last."""
+    import yaml  # which only Snakemake's own process needs, and has
+
+    lines: list[str] = []
+
+    def look(node: Any, path: tuple[str, ...]) -> None:
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for name, value in node.value:
+                here = str(name.value)
+                if here in seen and here != "<<":
+                    lines.append(f"{'.'.join((*path, here))}: given twice, again in line {name.start_mark.line + 1}")
+                seen.add(here)
+                look(value, (*path, here))
+        elif isinstance(node, yaml.SequenceNode):
+            for number, each in enumerate(node.value):
+                look(each, (*path, str(number)))
+
+    look(yaml.compose(text, Loader=yaml.SafeLoader), ())
+    return lines
 
 
 def place_of(problem: ErrorDetails) -> list[str]:

@@ -14,6 +14,12 @@ from lottery.errors import suggest
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
+LONGEST_NAME = 80
+"""Letters of the name of a run or an experiment, which stand in names of files together with others."""
+
+OTHER_FOLDERS = ("data", "bench", "slurm-logs")
+"""What `results` holds besides runs."""
+
 
 def key(description: str, *, unit: str = "", paper: str = "", **rules: Any) -> Any:
     """A settings key: its meaning, unit and place in the paper, with pydantic's own rules (`default`, `gt`, ...)."""
@@ -172,6 +178,10 @@ class Training(Section):
             raise ValueError("momentum needs optimizer: sgd")
         if sorted(set(self.rate_drops)) != self.rate_drops or any(drop < 1 for drop in self.rate_drops):
             raise ValueError(f"rate_drops {self.rate_drops} must be whole numbers from 1 on, rising, none twice")
+        if self.rate_drops and self.rate_drops[-1] >= self.iterations:
+            raise ValueError(f"rate_drops {self.rate_drops} must come before the last of {self.iterations} iterations")
+        if self.warmup_iterations > self.iterations:
+            raise ValueError(f"warmup_iterations ({self.warmup_iterations}) must end by iterations ({self.iterations})")
         if self.autocast and self.precision != "float32":
             raise ValueError("autocast needs precision: float32")
         if self.tf32 and self.precision != "float32":
@@ -236,7 +246,7 @@ class Pruning(Section):
         "Distance of the levels of the arms `one-shot-linear...`: level k removes k times this share of each hidden"
         " layer (of the output layer, in proportion of the two rates).",
         default=0.125,
-        gt=0,
+        ge=0.001,
         lt=1,
         paper="Fig. 4c: 12.5 points",
     )
@@ -305,9 +315,12 @@ class Experiment(Section):
         unit="updates",
         paper="0; arXiv 1903.01611: late rewinding",
     )
-    levels: int = key("Number of prunings of the arm `iterative`.", ge=1, paper="Fig. 4: 28")
+    levels: int = key("Number of prunings of the arm `iterative`.", ge=1, le=1_000, paper="Fig. 4: 28")
     replicates: int = key(
-        "Initialisations, each with validation images of its own and its whole chain.", ge=1, paper="section 2: 5"
+        "Initialisations, each with validation images of its own and its whole chain.",
+        ge=1,
+        le=10_000,
+        paper="section 2: 5",
     )
     replicates_per_job: int = key(
         "Replicates that one job trains. They are counted off in groups of this size, so adding replicates after a full"
@@ -349,7 +362,7 @@ class Experiment(Section):
 class Settings(Section):
     """A run: a named set of experiments and its results folder."""
 
-    run: str = key("Name of the run; its files go to `results/<run>`.", pattern=NAME)
+    run: str = key("Name of the run; its files go to `results/<run>`.", pattern=NAME, max_length=LONGEST_NAME)
     seed: int = key("Root of every random number.", default=0, ge=0)
     data_mirror: str | None = key(
         "Folder with raw files of datasets, for machines without internet; it is only read. It holds a folder for each"
@@ -379,6 +392,10 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def check_experiments(self) -> Self:
+        if self.run in OTHER_FOLDERS:
+            raise ValueError(f"run: results/{self.run} is not for a run; choose another name")
+        if self.data_mirror and not self.data_mirror.isprintable():
+            raise ValueError(f"data_mirror: {self.data_mirror!r} must be the path of a folder, in printable characters")
         for file in self.extensions:
             if not file or not file.isprintable():
                 raise ValueError(f"extensions: {file!r} must be the path of a Python file, in printable characters")
@@ -390,6 +407,7 @@ class Settings(Section):
         if len(set(self.run_experiments)) != len(self.run_experiments):
             raise ValueError("run_experiments: names one experiment twice")
         for name in self.experiments:
-            if not re.fullmatch(NAME, name):
-                raise ValueError(f"experiments: the name {name!r} must be of the form lenet-mnist (a-z, 0-9, -)")
+            if not re.fullmatch(NAME, name) or len(name) > LONGEST_NAME:
+                told = f"must be of the form lenet-mnist (a-z, 0-9, -), of at most {LONGEST_NAME} letters"
+                raise ValueError(f"experiments: the name {name!r} {told}")
         return self
