@@ -93,6 +93,11 @@ def of_another_replicate(path: Path) -> None:
     write_arrays(path, {name: values[::-1] for name, values in arrays.items()})
 
 
+def no_checksums(path: Path) -> None:
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"sha256": {}}))
+
+
 def forged(damage):
     """Damage a file and put its new checksum into summary.json, as a careless tool would."""
 
@@ -142,13 +147,19 @@ DAMAGES = {
         "dense/level0/snapshots.safetensors",
         lambda path: write_arrays(path, {"20:fc1.weight": np.zeros((2, 300, 784), np.float32)}),
     ),
+    "no checksums": ("random/level3/summary.json", no_checksums),
+    "another engine": ("random/level3/summary.json", text('"engine": "sparse"', '"engine": "torch"')),
     "half a file": ("one-shot/level3/start.safetensors", lambda path: path.write_bytes(path.read_bytes()[:1000])),
 }
 
 
+WITHOUT_FIGURES = shutil.ignore_patterns("figures")
+"""What is copied of a run where its figures, which take seconds to draw again, do not matter."""
+
+
 @pytest.mark.parametrize(("name", "damage"), DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_file_is_found(finished, tmp_path, name, damage):
-    shutil.copytree(finished / "smoke", tmp_path / "smoke")
+    shutil.copytree(finished / "smoke", tmp_path / "smoke", ignore=WITHOUT_FIGURES)
     shutil.copytree(finished / "data", tmp_path / "data", ignore=shutil.ignore_patterns("logs"))
     path = (tmp_path / "smoke" / STACK / name).resolve()
     damage(path)
@@ -158,7 +169,7 @@ def test_a_damaged_file_is_found(finished, tmp_path, name, damage):
 
 
 def test_a_damaged_dataset_is_told_once_and_hides_nothing(finished, tmp_path):
-    shutil.copytree(finished / "smoke", tmp_path / "smoke")
+    shutil.copytree(finished / "smoke", tmp_path / "smoke", ignore=WITHOUT_FIGURES)
     (tmp_path / "data").mkdir()
     (tmp_path / "data/mnist.safetensors").write_bytes(b"damaged")
     mask = tmp_path / "smoke" / STACK / "iterative/level2/mask.safetensors"
@@ -191,3 +202,33 @@ def test_a_damaged_table_is_found(finished, tmp_path, name, old, new):
 def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
     assert main(["verify", str(tmp_path)]) == 1
     assert f"{tmp_path}/tables/settings.json: cannot be read: No such file" in capsys.readouterr().err
+
+
+def test_a_level_too_many_is_found(finished, tmp_path):
+    shutil.copytree(finished / "smoke", tmp_path / "smoke", ignore=WITHOUT_FIGURES)
+    folder = tmp_path / "smoke" / STACK / "iterative"
+    shutil.copytree(folder / "level3", folder / "level4")
+    assert list(verify(tmp_path / "smoke", finished / "data")) == [
+        f"{folder / 'level4'}: is no place of the run that its settings describe"
+    ]
+
+
+@pytest.mark.parametrize("name", ["tables/claims.md", "tables/claims.html", "figures/figure4b.svg"])
+def test_verdicts_and_figures_that_are_not_of_the_tables_are_found(finished, tmp_path, name):
+    keep = (
+        shutil.ignore_patterns(*(f"figure{n}*" for n in (1, 3, "4a", "4c", 9, *range(11, 24))))
+        if "figure" in name
+        else WITHOUT_FIGURES
+    )
+    shutil.copytree(finished / "smoke", tmp_path / "smoke", ignore=keep)
+    path = tmp_path / "smoke" / name
+    path.write_text(path.read_text().replace("0", "1", 1))
+    (wrong,) = verify(tmp_path / "smoke", finished / "data")
+    assert wrong.startswith(f"{path}: ")
+
+
+def test_a_run_that_was_asked_for_tables_alone_is_verified_for_them(finished, tmp_path):
+    shutil.copytree(finished / "smoke", tmp_path / "smoke", ignore=WITHOUT_FIGURES)
+    for path in (tmp_path / "smoke/tables").glob("claims.*"):
+        path.unlink()
+    assert list(verify(tmp_path / "smoke", finished / "data")) == []

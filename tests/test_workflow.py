@@ -8,7 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
-from conftest import REPOSITORY, SMOKE, One, Workflow, job_counts
+from conftest import REPOSITORY, SMOKE, One, Workflow, experiment, job_counts, overlay
 
 from lottery.arrays import of_member, read_arrays
 from lottery.datasets.images import read_splits
@@ -43,7 +43,7 @@ def test_files_of_the_contract(smoke):
     run = smoke.folder / "results/smoke"
     pictures = {f"{name}.{suffix}" for name in FIGURES for suffix in ("pdf", "svg", "png")}
     assert {path.name for path in (run / "figures").iterdir()} == pictures
-    tables = {"levels.csv", "curves.csv", "settings.json", "claims.csv", "claims.md", "claims.html"}
+    tables = {"levels.csv", "curves.csv", "weights.csv", "settings.json", "claims.csv", "claims.md", "claims.html"}
     tables |= {"layers.csv", "distributions.csv"}
     assert {path.name for path in (run / "tables").iterdir()} == tables
     assert {path.name for path in run.iterdir() if path.is_file()} == {"settings.json"}
@@ -208,3 +208,25 @@ def test_report_shows_figures_and_claims_offline(smoke):
     for expected in [*FIGURES, "claims.html", "Claims", "Figures", "winning tickets and random sparse networks"]:
         assert expected in page, expected
     assert not re.search(r'<(script|link|img)[^>]+(src|href)="https?:', page), "nothing is fetched"
+
+
+def test_the_weights_of_every_layer_are_told(smoke):
+    tables = smoke.folder / "results/smoke/tables"
+    levels, weights = pd.read_csv(tables / "levels.csv"), pd.read_csv(tables / "weights.csv")
+    network = ["experiment", "arm", "level", "replicate", "draw"]
+    assert set(weights["layer"]) == {"fc1.weight", "fc2.weight", "output.weight"}
+    told = weights.groupby(network)["weights"].sum()
+    assert told.to_dict() == levels.set_index(network)["weights"].to_dict()
+
+
+def test_a_layer_pruned_to_death_is_told_in_the_log(fresh):
+    pruning = {"scope": "global", "global_rate": 0.9}
+    values = {"run": "thin", "run_experiments": ["e"], "figures": [], "experiments": {"e": experiment(pruning=pruning)}}
+    made = "results/thin/e/r0-0/iterative/level1/mask.safetensors"
+    fresh("--cores", "1", *overlay(fresh, "thin", **values), "--", made)
+    said = (fresh.folder / "results/thin/logs/prune/e.r0-0.iterative.level1.log").read_text()
+    mask = read_arrays(fresh.folder / made)
+    for name, units in (("fc1", 30), ("fc2", 10), ("output", 10)):
+        kept = int(mask[f"{name}.weight"].sum())
+        assert (f"{name} keeps" in said) == (kept < units)
+    assert " keeps " in said

@@ -14,6 +14,7 @@ rule collect:
             labels={"table": "levels"},
         ),
         curves="<results>/tables/curves.csv",
+        weights="<results>/tables/weights.csv",
         settings="<results>/tables/settings.json",
     log:
         "<logs>/collect.log",
@@ -32,7 +33,7 @@ rule collect:
         verb="collect",
         depends_on=dependence.of_results(SETTINGS),
     message:
-        "Collect the results of all trainings in two tables"
+        "Collect the results of all trainings in three tables"
     shell:
         "python -m lottery {params.verb} {params.run:q} {params.extensions:q} --settings {resources.settings} > {log} 2>&1"
 

@@ -35,6 +35,9 @@ CURVES += ["test_accuracy", "train_loss"]
 HISTORY = [column for column in CURVES if column not in ("experiment", "arm", "level")]
 """Columns of history.csv."""
 
+WEIGHTS = [*NETWORK, "layer", "weights"]
+"""Columns of weights.csv: how many weights each layer of each network keeps."""
+
 LAYERS = ["experiment", "replicate", "level", "weights_remaining", "layer", "weights", "near_zero", "positive"]
 LAYERS += ["movement_ratio", "grew", "grew_rest", "incoming_sd", "incoming_sd_by_chance", "outgoing_sd"]
 LAYERS += ["outgoing_sd_by_chance"]
@@ -81,6 +84,7 @@ class TrainedNetwork(BaseModel):
     train_accuracy_final: Share | None
     diverged_iteration: Count | None
     train_seconds: NotNegative
+    weights_by_layer: dict[str, int] = {}
 
 
 class Summary(BaseModel):
@@ -100,6 +104,8 @@ class Summary(BaseModel):
     members: Annotated[list[TrainedNetwork], Field(min_length=1)]
     sha256: dict[str, str]
     git_commit: str | None = None
+    engine: str | None = None
+    device: str = "cpu"
 
 
 def collect_levels(folders: list[Path], settings: Settings) -> pd.DataFrame:
@@ -117,7 +123,7 @@ def collect_levels(folders: list[Path], settings: Settings) -> pd.DataFrame:
             told = f"experiment {summary.experiment!r} is none of the run's: {', '.join(settings.experiments)}"
             raise LotteryError(f"{folder / 'summary.json'}: {told}")
         job |= recipe_columns(settings.experiments[summary.experiment])
-        rows += [job | member.model_dump() for member in summary.members]
+        rows += [job | member.model_dump(exclude={"weights_by_layer"}) for member in summary.members]
     table = pd.DataFrame(rows)
     dense = table[table["arm"] == DENSE].groupby("experiment")["weights"].first()
     missing = set(table["experiment"]) - set(dense.index)
@@ -126,6 +132,17 @@ def collect_levels(folders: list[Path], settings: Settings) -> pd.DataFrame:
     table["weights_remaining"] = table["weights"] / table["experiment"].map(dense)
     table[COUNTS] = table[COUNTS].astype("Int64")
     return table[LEVELS]
+
+
+def collect_weights(folders: list[Path]) -> pd.DataFrame:
+    """How many weights the layers of all networks keep, columns WEIGHTS; of summaries that tell it."""
+    rows = [
+        [summary.experiment, summary.arm, summary.level, member.replicate, member.draw, layer, kept]
+        for summary in map(read_summary, folders)
+        for member in summary.members
+        for layer, kept in member.weights_by_layer.items()
+    ]
+    return pd.DataFrame(rows, columns=WEIGHTS)
 
 
 def collect_curves(folders: list[Path]) -> pd.DataFrame:

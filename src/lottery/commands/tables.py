@@ -9,14 +9,15 @@ from lottery.runs.reading import read_settings_of
 
 
 def collect(run: Run, *, settings: SettingsFile = None) -> None:
-    """Gather the results of all trainings in two tables."""
-    from lottery.analysis.tables import collect_curves, collect_levels, write_table
+    """Gather the results of all trainings in three tables."""
+    from lottery.analysis.tables import collect_curves, collect_levels, collect_weights, write_table
 
     chosen, tables = read_settings_of(run, settings), run / "tables"
     folders = [run / job.place.folder for job in trainings(chosen)]
     levels, curves = collect_levels(folders, chosen), collect_curves(folders)
     write_table(tables / "levels.csv", levels)
     write_table(tables / "curves.csv", curves)
+    write_table(tables / "weights.csv", collect_weights(folders))
     write_text(tables / "settings.json", chosen.model_dump_json(indent=1) + "\n")
 
 

@@ -2,20 +2,24 @@
 
 import hashlib
 import logging
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from lottery.analysis.claims import judge
+from lottery.analysis.claims_text import as_html, as_markdown
 from lottery.analysis.tables import (
     HISTORY,
     Summary,
     collect_curves,
     collect_levels,
+    collect_weights,
     read_judged,
     read_summary,
     read_table,
@@ -29,13 +33,16 @@ from lottery.datasets.catalog import source
 from lottery.datasets.images import Part, check_prepared, read_splits
 from lottery.errors import LotteryError
 from lottery.extensions import LOADED
+from lottery.figures.catalog import figures_of_run
+from lottery.figures.drawing import draw, read_details
+from lottery.planning.tasks import tasks_of
 from lottery.runs import making
 from lottery.runs.files import mask, scores, survivors, ticket, weights
 from lottery.runs.jobs import Job, network_of
 from lottery.runs.listing import described, trainings
 from lottery.runs.reading import read_finished_run
 from lottery.settings import Settings
-from lottery.training.engines import engine_of
+from lottery.training.engines import engine_name, engine_of
 
 log = logging.getLogger(__name__)
 
@@ -80,10 +87,19 @@ def verify(run: Path, datasets: Path) -> Iterator[str]:
             Verification(run, job, images).check()
         except (Wrong, LotteryError) as problem:
             yield str(problem)
+    yield from (
+        f"{folder}: is no place of the run that its settings describe" for folder in other_places(run, settings)
+    )
     try:
         check_tables(run, settings)
     except (Wrong, LotteryError) as problem:
         yield str(problem)
+
+
+def other_places(run: Path, settings: Settings) -> list[Path]:
+    """Folders with files of trainings that are of no place of a run."""
+    known = {run / task.place.folder for task in tasks_of(settings) if task.place}
+    return sorted({file.parent for file in run.glob("*/r*-*/*/level*/*")} - known)
 
 
 @dataclass(frozen=True)
@@ -120,6 +136,11 @@ class Verification:
         """Raise Wrong for the first thing that is wrong."""
         summary = read_summary(self.folder)
         self.check_summary(summary)
+        named = {"start.safetensors", "trained.safetensors", "snapshots.safetensors", "history.csv"}
+        named |= {"mask.safetensors"} if self.job.arm.masked else set()
+        if set(summary.sha256) != named:
+            told = f"sha256 names {sorted(summary.sha256)}, expected {sorted(named)}"
+            raise Wrong(self.folder / "summary.json", told)
         for name, sha256 in summary.sha256.items():
             if hashlib.sha256(read_bytes(self.folder / name)).hexdigest() != sha256:
                 raise Wrong(self.folder / name, "is not the file that summary.json speaks of (SHA-256)")
@@ -161,6 +182,8 @@ class Verification:
             "dataset": job.experiment.dataset,
             "network": job.network_name,
             "training": job.training,
+            "engine": engine_name(job.network, job.training),
+            "device": job.training.device,
             "first_iteration": job.first_iteration,
             "extensions": self.extensions,
             "members": [(member.replicate, member.draw, kept) for member in job.members],
@@ -295,20 +318,41 @@ class Verification:
 
 
 def check_tables(run: Path, settings: Settings) -> None:
-    """The tables are those of the summaries and histories, and the claims those of the tables."""
+    """The tables are those of the summaries and histories, the claims those of the tables, and figures as well.
+
+    A run that was asked for less has no claims, or not all figures; what it has is checked.
+    """
     tables, folders = run / "tables", [run / job.place.folder for job in trainings(settings)]
     levels = collect_levels(folders, settings)
     expected = {
         "levels.csv": levels,
         "curves.csv": collect_curves(folders),
+        "weights.csv": collect_weights(folders),
     }
-    if described(settings):
+    if described(settings) and (tables / "layers.csv").exists():
         expected["layers.csv"], expected["distributions.csv"] = describe(run, settings)
-    expected["claims.csv"] = judge(*read_judged(tables))
-    for name, table in expected.items():
-        lines = table.to_csv(index=False, lineterminator="\n").splitlines()
-        found = read_bytes(tables / name).decode(errors="replace").splitlines()
+    texts = {name: table.to_csv(index=False, lineterminator="\n") for name, table in expected.items()}
+    if (tables / "claims.csv").exists():
+        claims = judge(*read_judged(tables))
+        texts |= {"claims.csv": claims.to_csv(index=False, lineterminator="\n")}
+        texts |= {"claims.md": as_markdown(claims), "claims.html": as_html(claims)}
+    for name, text in texts.items():
+        lines, found = text.splitlines(), read_bytes(tables / name).decode(errors="replace").splitlines()
         if found != lines:
             differing = next((i for i, pair in enumerate(zip(found, lines, strict=False)) if pair[0] != pair[1]), None)
             place = len(found) if differing is None else differing
             raise Wrong(tables / name, f"line {place + 1} is not what the run's other files give")
+    check_figures(run, settings, levels)
+
+
+def check_figures(run: Path, settings: Settings, levels: pd.DataFrame) -> None:
+    """The figures that there are, are those of the tables: in their two exact formats."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in figures_of_run(settings):
+            there = [path for suffix in ("svg", "png") if (path := run / "figures" / f"{name}.{suffix}").exists()]
+            made = [Path(folder, path.name) for path in there]
+            if there:
+                draw(name, levels, read_details(run / "tables", name), made)
+            for path, expected in zip(there, made, strict=True):
+                if path.read_bytes() != expected.read_bytes():
+                    raise Wrong(path, "is not what this code draws from the tables")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lottery.analysis.claims import judge
 from lottery.analysis.claims_text import as_markdown
-from lottery.analysis.tables import collect_curves, collect_levels, read_judged, write_table
+from lottery.analysis.tables import collect_curves, collect_levels, collect_weights, read_judged, write_table
 from lottery.analysis.ticket_weights import describe
 from lottery.arms.places import DENSE, Place
 from lottery.arrays import write_text
@@ -118,6 +118,7 @@ def write_tables(settings: Settings, run: Path) -> None:
     folders, tables = [run / job.place.folder for job in trainings(settings)], run / "tables"
     write_table(tables / "levels.csv", collect_levels(folders, settings))
     write_table(tables / "curves.csv", collect_curves(folders))
+    write_table(tables / "weights.csv", collect_weights(folders))
     write_text(tables / "settings.json", settings.model_dump_json(indent=1) + "\n")
     if described(settings):
         layers, distributions = describe(run, settings)

@@ -3,14 +3,17 @@
 run: always the folder `results/<run>`.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from lottery.arms.lineage import needs_scores
-from lottery.arrays import write_arrays
+from lottery.arrays import Arrays, write_arrays
 from lottery.runs import making
 from lottery.runs.files import mask, scores, survivors, ticket, weights
 from lottery.runs.jobs import Job
+
+log = logging.getLogger(__name__)
 
 
 def initialize(job: Job, run: Path) -> None:
@@ -24,6 +27,16 @@ def prune(job: Job, run: Path) -> None:
     assert scored
     made = making.pruned_masks(job, scored, weights(run, job, job.inputs.initial), survivors(run, job))
     write_arrays(job.path(run, "mask"), made)
+    warn_of_thin_layers(job, made)
+
+
+def warn_of_thin_layers(job: Job, masks: Arrays) -> None:
+    """A line in the log for each layer that keeps fewer weights than it has units: nothing much goes through it."""
+    for layer in job.network.layers:
+        kept = masks[layer.weight_name].reshape(len(masks[layer.weight_name]), -1).sum(axis=1, dtype=int)
+        if (thin := int(kept.min())) < layer.outputs:
+            told = "no weight" if not thin else f"{thin} of its {layer.weights} weights"
+            log.warning("%s keeps %s, with %d units: %s", layer.name, told, layer.outputs, job.place)
 
 
 def rewind(job: Job, run: Path) -> None:

@@ -258,8 +258,10 @@ def summary(
     files = [job.path(run, name) for name in named + ["mask.safetensors"] * job.arm.masked]
     members = []
     for index, (member, record) in enumerate(zip(job.members, records, strict=True)):
-        kept = sum(int(layer[index].sum()) for layer in mask.values()) if mask else network.weights
-        members.append({"replicate": member.replicate, "draw": member.draw, "weights": kept} | asdict(record.result))
+        sizes = {layer.weight_name: layer.weights for layer in network.layers}
+        by_layer = {name: int(mask[name][index].sum()) if mask else size for name, size in sizes.items()}
+        who = {"replicate": member.replicate, "draw": member.draw, "weights": sum(by_layer.values())}
+        members.append(who | {"weights_by_layer": by_layer} | asdict(record.result))
     return {
         "experiment": job.place.experiment,
         "arm": job.place.arm,
