@@ -141,7 +141,7 @@ def test_a_file_is_run_once_and_as_it_is_now(tmp_path):
         path.write_text(f"{ADD}add_network('{name}', print)\n")
         os.utime(path, (0, 0))
         load([path, str(path), tmp_path / "../" / tmp_path.name / "own.py"])
-        assert LOADED.popitem()[1].names == {name}
+        assert LOADED.popitem()[1].names == {("network", name)}
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -150,9 +150,9 @@ def test_experiments_depend_on_the_file_that_adds_a_name_and_those_before_it(tmp
     for path in paths:
         Path(path).write_text(f"{ADD}add_network('net-{Path(path).stem}', print)\n")
     load(paths)
-    assert needed(paths, {"net-b", "mnist"}) == paths[:2]
-    assert needed(paths, {"net-c", "mnist"}) == paths
-    assert needed(paths, {"conv-2", "mnist"}) == []
+    assert needed(paths, {("network", "net-b"), ("dataset", "mnist")}) == paths[:2]
+    assert needed(paths, {("network", "net-c"), ("dataset", "mnist")}) == paths
+    assert needed(paths, {("network", "conv-2"), ("arm", "net-b")}) == []
 
 
 def test_jobs_of_an_arm_depend_on_the_files_of_the_arm_and_of_its_criterion(tmp_path):
@@ -170,6 +170,31 @@ def test_jobs_of_an_arm_depend_on_the_files_of_the_arm_and_of_its_criterion(tmp_
     for arm, count in (("own-arm", 2), ("own-control", 3), ("iterative", 0), ("dense", 0)):
         job = Job(settings, Place.parse(f"x/r0-0/{arm}/level1"))
         assert job.extensions == paths[:count], arm
+
+
+def test_an_arm_may_have_the_name_of_a_criterion(tmp_path):
+    (tmp_path / "own.py").write_text(f"{ADD}{ROW}add_arm(Arm('movement', Pruned('movement'), Rewound()))\n")
+    arms = [{"arm": "movement", "levels": [1]}]
+    settings = read_run(run_with("", arms=arms) | {"extensions": [str(tmp_path / "own.py")]})
+    assert Job(settings, Place.parse("x/r0-0/movement/level1")).extensions == [str(tmp_path / "own.py")]
+
+
+def test_a_dense_job_depends_on_the_arms_whose_rewind_points_it_keeps(tmp_path):
+    own = f"{ADD}{ROW}add_arm(Arm('late', Borrowed('iterative-at-100'), Rewound()))\n"
+    (tmp_path / "own.py").write_text(own)
+    training = {"iterations": 200, "validation_every": 100, "test_every": 100}
+    run = run_with("", arms=[{"arm": "late", "levels": [1]}], training=training)
+    settings = read_run(run | {"extensions": [str(tmp_path / "own.py")]})
+    dense = Job(settings, Place.parse("x/r0-0/dense/level0"))
+    assert dense.snapshots == [100]
+    assert dense.extensions == [str(tmp_path / "own.py")]
+
+
+def test_tickets_of_other_experiments_are_not_borrowed_again(tmp_path):
+    own = f"{ADD}{ROW}add_arm(Arm('own', Borrowed('transferred'), Rewound()))\n"
+    (tmp_path / "own.py").write_text(own)
+    with pytest.raises(LotteryError, match="arm own: 'transferred' is no arm whose masks can be taken"):
+        load([tmp_path / "own.py"])
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,29 @@ def test_nonsense_is_told_in_a_line_in_seconds(values, told):
     assert told in line
 
 
+def of_arms(*arms: dict, **changes: object) -> dict:
+    training = {"iterations": 400, "validation_every": 20, "test_every": 20}
+    return experiment(training=training, arms=list(arms)) | changes
+
+
+def test_snapshots_before_the_start_are_told():
+    arms = of_arms({"arm": "iterative", "snapshots": [20]}, rewind_iteration=100)
+    with pytest.raises(LotteryError, match="arms.0.snapshots: iterative starts at iteration 100, after 20"):
+        read_run(run(experiments={"e": arms}))
+
+
+def test_what_tickets_of_another_experiment_need_is_told():
+    taken = of_arms({"arm": "transferred", "from_experiment": "a"})
+    both = {"a": of_arms({"arm": "iterative"}), "b": taken}
+    assert read_run(run(run_experiments=["a", "b"], experiments=both))
+    assert read_run(run(run_experiments=["a"], experiments=both)), "what is not run need not fit"
+    with pytest.raises(LotteryError, match="b.arms.0.from_experiment: 'a' is no experiment of the run"):
+        read_run(run(run_experiments=["b"], experiments=both))
+    own = of_arms({"arm": "transferred", "from_experiment": "b"})
+    with pytest.raises(LotteryError, match="b.arms.0.from_experiment: names the experiment itself"):
+        read_run(run(run_experiments=["b"], experiments={"b": own}))
+
+
 def test_small_images_for_a_deep_network_are_told(own_names):
     from lottery.extensions import add_dataset
 

@@ -43,13 +43,17 @@ NetworkMaker = Callable[[tuple[int, int, int], int], Network]
 """Makes a network for images of (channels, height, width) and a number of classes."""
 
 
+Name = tuple[str, str]
+"""What a table holds, such as `arm`, and a name in it."""
+
+
 @dataclass(frozen=True)
 class Extension:
     """A file that was loaded: its path as it was named, its content's SHA-256, the names that it added to tables."""
 
     path: str
     sha256: str
-    names: frozenset[str]
+    names: frozenset[Name]
 
 
 LOADED: dict[Path, Extension] = {}
@@ -111,8 +115,9 @@ def add_arm(row: Arm, look: Look | None = None) -> None:
     if row.name in ARMS:
         raise LotteryError(f"there is an arm {row.name!r} already")
     for name in row.named_arms:
-        if name not in ARMS or not ARMS[name].masked or ARMS[name].samples:
-            pruned = ", ".join(each.name for each in ARMS.values() if each.masked and not each.samples)
+        known = [each.name for each in ARMS.values() if each.masked and not each.samples and not each.transferred]
+        if name not in known and not (row.as_small_as and name in ARMS and ARMS[name].masked):
+            pruned = ", ".join(known)
             raise LotteryError(f"arm {row.name}: {name!r} is no arm whose masks can be taken; known: {pruned}")
     if row.criterion and row.criterion not in CRITERIA:
         raise LotteryError(f"arm {row.name}: unknown criterion {row.criterion!r}{suggest(row.criterion, CRITERIA)}")
@@ -196,9 +201,16 @@ def loaded(path: Path) -> Extension:
     )
 
 
-def table_names() -> frozenset[str]:
+def table_names() -> frozenset[Name]:
     """All names of the tables that a file can add to."""
-    return frozenset().union(NETWORKS, SOURCES, ARMS, CRITERIA, CATALOG)
+    tables: dict[str, Iterable[str]] = {
+        "network": NETWORKS,
+        "dataset": SOURCES,
+        "arm": ARMS,
+        "criterion": CRITERIA,
+        "figure": CATALOG,
+    }
+    return frozenset((kind, name) for kind, table in tables.items() for name in table)
 
 
 class AsItIsNow(SourceFileLoader):
@@ -215,7 +227,7 @@ class AsItIsNow(SourceFileLoader):
         return self.source_to_code(self.content, self.path)
 
 
-def needed(paths: Sequence[str], names: Collection[str]) -> list[str]:
+def needed(paths: Sequence[str], names: Collection[Name]) -> list[str]:
     """Of the loaded files named by a run, those that jobs of these names (network, dataset, arm, ...) depend on.
 
     They are the file that adds a name and all before it, which it may build on; none where all are known without them,

@@ -170,7 +170,8 @@ def gpus(wildcards):
 
 def cards_here():
     """How many trainings this machine's cards have room for; 0 when none needs one, or no card can be told."""
-    sharing = [each.trainings_per_card for each in SETTINGS.experiments.values() if each.training.device == "cuda"]
+    experiments = [SETTINGS.experiments[name] for name in SETTINGS.run_experiments]
+    sharing = [each.trainings_per_card for each in experiments if each.training.device == "cuda"]
     if not sharing:
         return 0
     try:
@@ -223,12 +224,13 @@ def figure_names():
 
 def extensions_of_dataset(wildcards):
     """The user's files that a dataset depends on."""
-    return extensions.needed(SETTINGS.extensions, [wildcards.dataset])
+    return extensions.needed(SETTINGS.extensions, [("dataset", wildcards.dataset)])
 
 
 def extensions_of_figure(wildcards):
     """The user's files that a figure depends on."""
-    return extensions.needed(SETTINGS.extensions, [wildcards.figure, *CATALOG[wildcards.figure].arms])
+    arms = [("arm", name) for name in CATALOG[wildcards.figure].arms]
+    return extensions.needed(SETTINGS.extensions, [("figure", wildcards.figure), *arms])
 
 
 def of_run(wildcards, output):

@@ -8,7 +8,6 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from lottery.planning.plan import Plan, duration
 from lottery.planning.tasks import Task
 
-
 LAST_LINES = 5
 """Of a failed job's log."""
 

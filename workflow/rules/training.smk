@@ -31,7 +31,7 @@ rule train:
         " --settings {resources.settings} --threads {threads} > {log} 2>&1"
 
 
-use rule initialize as score with:
+rule score:
     input:
         made_from=files_read("score"),
     output:
@@ -42,8 +42,19 @@ use rule initialize as score with:
         "<benchmarks>/score/{experiment}.{replicates}.{arm}.level{level}.tsv"
     wildcard_constraints:
         arm=arms_made_by("prune", "mask"),
+    conda:
+        "../../envs/training.yaml"
+    threads: 1
+    resources:
+        mem_mb=more_each_attempt(3000),
+        runtime=more_each_attempt(60),
+        gpu=gpus,
+        settings=SETTINGS_FILE,
     params:
         **of_job("score"),
         told=told,
     message:
         "Score the weights that are pruned for {params.told}"
+    shell:
+        "python -m lottery {params.verb} {params.run:q} {params.place} {params.extensions:q}"
+        " --settings {resources.settings} > {log} 2>&1"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lottery.arms.masks import Imitated, Mask, Pruned, Transferred, Whole
-from lottery.arms.starts import Continued, Fresh, Start
+from lottery.arms.starts import Continued, Fresh, OwnValues, Start
 from lottery.errors import LotteryError
 
 
@@ -27,6 +27,8 @@ class Arm:
             wrong = "only a pruned mask has weights that it was pruned from, to continue with"
         if self.as_small_as and not isinstance(self.start, Fresh):
             wrong = "a narrower network has no weights but fresh ones"
+        if isinstance(self.mask, Whole) and isinstance(self.start, OwnValues):
+            wrong = "a whole network has no survivors to draw values from"
         if wrong:
             raise LotteryError(f"arm {self.name}: {wrong}")
 

@@ -79,8 +79,11 @@ def made_from(place: Place, experiment: Experiment) -> Inputs:
 
 
 def from_experiment(experiment: Experiment, row: Arm) -> str:
-    """The experiment whose tickets an arm takes."""
-    return next(chosen.from_experiment for chosen in experiment.arms if chosen.arm == row.name)
+    """The experiment whose tickets an arm takes. Raises LotteryError where the settings do not have the arm."""
+    for chosen in experiment.arms:
+        if chosen.arm == row.name:
+            return chosen.from_experiment
+    raise LotteryError(f"arm {row.name}: the settings do not say whose tickets it takes (from_experiment)")
 
 
 def rewound_to(row: Arm, experiment: Experiment) -> int:

@@ -17,7 +17,8 @@ class Ingredients:
     """What the starting weights of one network are made of.
 
     checkpoint: float32 [*shape] of every parameter that survivors are set back to, empty for a start that has none;
-    mask: uint8 [*shape] of every weight, empty where all are trained; random: the generator of a purpose.
+    mask: uint8 [*shape] of every weight, empty where all are trained; random: the generator of a purpose; first:
+    whether these are the dense network's own initial weights, or those of a narrower one.
     """
 
     checkpoint: Arrays
@@ -25,10 +26,11 @@ class Ingredients:
     network: Network
     initialisation: Initialisation
     random: Callable[[Purpose], np.random.Generator]
+    first: bool = False
 
     def fresh(self) -> Arrays:
         """Fresh weights, without the mask."""
-        purpose: Purpose = "reinitialisation" if self.mask else "initialisation"
+        purpose: Purpose = "initialisation" if self.first else "reinitialisation"
         return self.network.initial(self.random(purpose), self.initialisation)
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 from lottery.arrays import write_text
-from lottery.commands.options import Run, Told
+from lottery.commands.options import Run, SettingsFile, Told
 from lottery.errors import LotteryError
-from lottery.runs.reading import read_finished_run
+from lottery.runs.reading import read_finished_run, read_settings_of
 
 
 def plan(
@@ -37,6 +37,14 @@ def verify(
     if wrong:
         raise LotteryError("\n".join([f"{len(wrong)} files are wrong:", *wrong]))
     print(f"{run}: masks, starts, weights, accuracies and tables are what they should be")
+
+
+def let_go(run: Run, *, settings: SettingsFile = None) -> None:
+    """Remove from a finished run what the key `keep` of its settings does not keep, as the workflow does at its end."""
+    from lottery.runs.keeping import let_go as let_go_of
+
+    removed = let_go_of(run, read_settings_of(run, settings))
+    print(f"{run}: {len(removed)} files were let go")
 
 
 def publish(run: Run, *, output: Annotated[Path, Told("folder to write to, such as docs/results/<run>")]) -> None:

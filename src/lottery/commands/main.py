@@ -24,6 +24,7 @@ VERBS: list[Callable[..., None]] = [
     tables.plot,
     finished.plan,
     finished.verify,
+    finished.let_go,
     finished.publish,
     finished.join,
     finished.compare,

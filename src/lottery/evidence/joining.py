@@ -20,12 +20,13 @@ from lottery.errors import LotteryError, printable
 from lottery.evidence.publication import DECIMALS, MAKERS, conclude, drawn_curves, made_by
 from lottery.figures.catalog import figures_of_run
 from lottery.figures.drawing import details_of
+from lottery.runs.dependence import INDIFFERENT
 from lottery.runs.jobs import Job, network_of
 from lottery.runs.listing import DESCRIBED_ARM, described, levels_of, trainings
 from lottery.runs.reading import read_finished_run, read_run
 from lottery.settings import NAME, Experiment, Settings
 
-FREE = {"replicates", "replicates_per_job", "checkpoint_seconds", "threads_per_job"}
+FREE = {"replicates", "replicates_per_job", *INDIFFERENT}
 """Keys of an experiment that parts may differ in: they change no result of a replicate."""
 
 OPTIONAL = {"layers", "distributions"}

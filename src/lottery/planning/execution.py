@@ -12,7 +12,14 @@ from pathlib import Path
 
 from lottery.analysis.claims import judge
 from lottery.analysis.claims_text import as_markdown
-from lottery.analysis.tables import collect_curves, collect_levels, collect_weights, read_judged, write_table
+from lottery.analysis.tables import (
+    collect_curves,
+    collect_levels,
+    collect_weights,
+    read_judged,
+    read_summary,
+    write_table,
+)
 from lottery.analysis.ticket_weights import describe
 from lottery.arms.places import DENSE, Place
 from lottery.arrays import write_text
@@ -77,15 +84,24 @@ def do(task: Task, settings: Settings, run: Path) -> float:
     assert task.place
     job, began = Job(settings, task.place), time.monotonic()
     if task.training:
-        if not job.path(run, "summary.json").exists():
+        if not trained_already(job, run):
             train_members(job, run, job.experiment.threads_per_job)
     elif task.verb == "score":
         from lottery.training.scores import score
 
-        score(job, run)
+        if not job.path(run, "scores").exists():
+            score(job, run)
     elif not job.path(run, "mask" if task.verb == "prune" else "start").exists():
         STEPS[task.verb](job, run)
     return time.monotonic() - began
+
+
+def trained_already(job: Job, run: Path) -> bool:
+    """Whether a place has the results of a training by these settings."""
+    if not job.path(run, "summary.json").exists():
+        return False
+    summary = read_summary(run / job.place.folder)
+    return (summary.training, summary.first_iteration) == (job.training, job.first_iteration)
 
 
 def finished_part(settings: Settings, run: Path) -> Settings:
@@ -106,8 +122,7 @@ def finished_part(settings: Settings, run: Path) -> Settings:
             continue
         reached = {arm.arm: whole(name, arm.arm, levels_of(experiment, arm.arm)) for arm in experiment.arms}
         arms = [arm.model_copy(update={"levels": reached[arm.arm]}) for arm in experiment.arms if reached[arm.arm]]
-        deepest = max((max(levels) for levels in reached.values() if levels), default=1)
-        experiments[name] = experiment.model_copy(update={"arms": arms, "levels": deepest})
+        experiments[name] = experiment.model_copy(update={"arms": arms})
     if not experiments:
         raise LotteryError(f"{run}: no experiment has all of its dense networks")
     return settings.model_copy(update={"run_experiments": list(experiments), "experiments": experiments})

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lottery.arms.lineage import Maker
+from lottery.arms.starts import Ingredients
 from lottery.datasets.sources import Source
 from lottery.pruning.criteria import CRITERIA
 from lottery.runs.jobs import Job
@@ -37,7 +38,8 @@ def of_network(job: Job) -> str:
 def of_start(job: Job) -> list[Any]:
     """What starting weights are made by: the arm's kind of start and its code."""
     initialisation = job.experiment.initialisation.canonical_json()
-    return [of_seeds(job), of_network(job), initialisation, repr(job.arm.start), code(type(job.arm.start)), job.draws]
+    start = [repr(job.arm.start), code(type(job.arm.start)), code(Ingredients)]
+    return [of_seeds(job), of_network(job), initialisation, *start, job.draws]
 
 
 def of_pruning(job: Job) -> list[Any]:

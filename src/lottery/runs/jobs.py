@@ -9,7 +9,6 @@ from lottery.arms.lineage import File, Inputs, arm, made_from, rewound_to, snaps
 from lottery.arms.masks import Pruned
 from lottery.arms.places import DENSE, Member, Place, Replicates
 from lottery.arms.rows import ARMS
-from lottery.arms.starts import Rewound
 from lottery.datasets.catalog import source
 from lottery.datasets.sources import Source
 from lottery.extensions import needed
@@ -96,13 +95,19 @@ class Job:
     @property
     def extensions(self) -> list[str]:
         """The user's files that it depends on."""
-        names = {self.experiment.network, self.experiment.dataset}
+        experiments = [self.experiment]
+        if self.chosen and self.chosen.from_experiment:
+            experiments.append(self.settings.experiments[self.chosen.from_experiment])
+        names = {("network", each.network) for each in experiments} | {
+            ("dataset", each.dataset) for each in experiments
+        }
         rows = [self.arm, *(arm(name) for name in self.arm.named_arms)]
         if self.place.arm == DENSE:
             # The dense training writes the weights that arms with rewind points of their own start from.
             named = [ARMS[chosen.arm] for chosen in self.experiment.arms if chosen.arm in ARMS]
-            rows += [row for row in named if isinstance(row.start, Rewound) and row.start.at]
-        names |= {row.name for row in rows} | {row.criterion for row in rows}
+            usual = (0, self.experiment.rewind_iteration)
+            rows += [row for row in named if rewound_to(row, self.experiment) not in usual]
+        names |= {("arm", row.name) for row in rows} | {("criterion", row.criterion) for row in rows}
         return needed(self.settings.extensions, names)
 
     def seed(self, member: Member) -> Seed:

@@ -1,8 +1,10 @@
 """What a finished run keeps of its trainings, and how the rest is let go."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from lottery.arms.places import Place
+from lottery.errors import LotteryError
 from lottery.runs.listing import levels_of, trainings
 from lottery.settings import Settings
 
@@ -33,11 +35,13 @@ def let_go(run: Path, settings: Settings) -> list[Path]:
         return []
     if not all(job.path(run, "summary.json").exists() for job in jobs):
         return []
-    removed = []
+    gone = []
     for experiment in settings.run_experiments:
-        for file in sorted((run / experiment).rglob("*.safetensors")):
-            place = Place.parse(file.parent.relative_to(run).as_posix())
-            if not kept_file(settings, place, file.stem, settings.keep):
-                file.unlink()
-                removed.append(file)
-    return removed
+        for file in sorted((run / experiment).glob("r*-*/*/level*/*.safetensors")):
+            with suppress(LotteryError):  # a folder of no place, or of an arm that is no longer known, stays
+                place = Place.parse(file.parent.relative_to(run).as_posix())
+                if not kept_file(settings, place, file.stem, settings.keep):
+                    gone.append(file)
+    for file in gone:
+        file.unlink(missing_ok=True)
+    return gone

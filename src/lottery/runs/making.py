@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lottery.arms.masks import Imitated
 from lottery.arms.operations import prune, scores_of_weights
-from lottery.arms.places import Member
+from lottery.arms.places import DENSE, Member
 from lottery.arms.starts import Ingredients
 from lottery.arrays import Arrays, of_member, stack
 from lottery.pruning.criteria import CRITERIA
@@ -63,6 +63,7 @@ def starts(job: Job, checkpoint: Mapping[str, NDArray] | None, masks: Mapping[st
             job.network,
             job.experiment.initialisation,
             generators(job, member),
+            first=job.arm.name == DENSE or bool(job.arm.as_small_as),
         )
         made.append(job.arm.start.weights(ingredients))
     return stack(made)

@@ -7,8 +7,8 @@ from typing import Any
 
 from lottery import extensions
 from lottery.arms.arm import Arm
-from lottery.arms.lineage import arm, rewound_to
-from lottery.arms.places import Place
+from lottery.arms.lineage import arm, rewound_to, snapshots_of
+from lottery.arms.places import DENSE, Place
 from lottery.arrays import read_bytes
 from lottery.datasets.catalog import source
 from lottery.datasets.images import check_counts
@@ -16,7 +16,7 @@ from lottery.errors import LotteryError, suggest
 from lottery.networks import Network, check_network
 from lottery.pruning.allocation import check_excluded, dense_counts
 from lottery.runs.jobs import Job, counts_at, network_name_at, network_of
-from lottery.runs.listing import levels_of
+from lottery.runs.listing import groups_of, levels_of
 from lottery.settings import ArmSettings, Experiment, Settings
 from lottery.settings.reading import read_settings
 from lottery.training.engines import engine_name
@@ -35,8 +35,14 @@ def read_run(config: Mapping[str, Any]) -> Settings:
     wrong = [
         f"config: experiments.{name}.{problem}"
         for name, experiment in settings.experiments.items()
-        for problem in (*problems(experiment), *problems_with_others(name, settings))
+        for problem in problems(experiment)
     ]
+    if not wrong:
+        wrong = [
+            f"config: experiments.{name}.{problem}"
+            for name in settings.run_experiments
+            for problem in problems_with_others(name, settings)
+        ]
     if wrong:
         raise LotteryError("\n".join(wrong))
     return settings
@@ -148,6 +154,11 @@ def check_arm(experiment: Experiment, settings: ArmSettings, network: Network) -
                 f"{key}: {row.name} {told} iteration {iteration}, which must be a multiple of validation_every"
                 f" ({training.validation_every}) up to iterations ({training.iterations})"
             )
+    early = [k for k in settings.snapshots if k < rewound_to(row, experiment)]
+    if early:
+        raise LotteryError(f"snapshots: {row.name} starts at iteration {rewound_to(row, experiment)}, after {early[0]}")
+    if row.whole and settings.levels not in ("all", [0]):
+        raise LotteryError(f"levels: {row.name} has whole networks, which have level 0 alone, not {settings.levels}")
     levels = levels_of(experiment, row.name)
     if not levels:
         raise LotteryError(f"levels: linear_step {experiment.pruning.linear_step} allows no level")
@@ -205,6 +216,9 @@ def problems_with_others(name: str, settings: Settings) -> Iterator[str]:
             known = suggest(chosen.from_experiment, settings.run_experiments)
             yield f"{place}: {chosen.from_experiment!r} is no experiment of the run{known}"
             continue
+        if chosen.from_experiment == name:
+            yield f"{place}: names the experiment itself; an arm of its own takes its tickets"
+            continue
         other = settings.experiments[chosen.from_experiment]
         keys = ("replicates", "replicates_per_job", "pruning", "levels", "rewind_iteration")
         differing = [key for key in keys if getattr(own, key) != getattr(other, key)]
@@ -212,3 +226,8 @@ def problems_with_others(name: str, settings: Settings) -> Iterator[str]:
             yield f"{place}: {chosen.from_experiment} has another {' and '.join(differing)}"
         elif network_of(own).shapes() != network_of(other).shapes():
             yield f"{place}: the network of {chosen.from_experiment} has other shapes"
+        point = rewound_to(arm(chosen.arm), own)
+        dense = Place(chosen.from_experiment, groups_of(other)[0], DENSE, 0)
+        if point and point not in snapshots_of(dense, other):
+            told = f"keeps no dense weights of iteration {point}; name it in `snapshots`"
+            yield f"{place}: {chosen.from_experiment} {told}"

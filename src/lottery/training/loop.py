@@ -164,6 +164,7 @@ class Course:
                 Row(self.first + number * self.recipe.validation_every, *measures)
                 for number, measures in enumerate(self.history[:, :, index].tolist())
             ]
+            assert diverged >= 0 or None not in self.snapshots.values(), "a snapshot before the start"
             kept = {
                 iteration: of_member(
                     self.best_parameters if arrays is None or 0 <= diverged <= iteration else arrays, index

@@ -1,6 +1,7 @@
 """Scores of weights that need images: |w dL/dw|, what removing a weight changes of the loss, to first order."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from lottery.networks import Network
 from lottery.runs.files import survivors, weights
 from lottery.runs.jobs import Job
 from lottery.settings import Training
-from lottery.training import torch_engine
+from lottery.training import cards, torch_engine
 from lottery.training.job import dataset_file
 from lottery.training.torch_engine import Engine, TorchImages
 
@@ -21,8 +22,13 @@ SCORED_IMAGES = 1_000
 
 
 def score(job: Job, run: Path) -> None:
-    """Write the scores that a job's pruning reads; run: the folder `results/<run>`."""
-    write_arrays(job.path(run, "scores"), gradient_scores(job, run))
+    """Write the scores that a job's pruning reads, on a card of its own where the recipe wants one.
+
+    run: the folder `results/<run>`.
+    """
+    shared = job.experiment.trainings_per_card
+    with cards.own_card(cards.lock_folder(), shared) if job.training.device == "cuda" else nullcontext():
+        write_arrays(job.path(run, "scores"), gradient_scores(job, run))
 
 
 def gradient_scores(job: Job, run: Path) -> Arrays:
@@ -67,13 +73,19 @@ def sensitivity(
     weights: float32 [1, *shape] of every parameter; mask: uint8 [1, *shape], None when all survive.
     """
     engine = Engine(network, weights, mask, [images], recipe)
-    train = engine.images["train"]
-    chosen = train.rows[:, torch.tensor(rows, device=train.rows.device)]
-    losses = torch.nn.functional.cross_entropy(
-        engine.networks.logits(train.pixels[chosen], []).flatten(0, 1), train.labels[chosen].flatten()
-    )
-    parameters = [engine.networks.weights[name] for name in network.weight_names()]
-    gradients = torch.autograd.grad(losses, parameters)
+    with engine.in_stream():
+        train = engine.images["train"]
+        chosen = train.rows[:, torch.tensor(rows, device=train.rows.device)]
+        losses = torch.nn.functional.cross_entropy(
+            engine.networks.logits(train.pixels[chosen], []).flatten(0, 1), train.labels[chosen].flatten()
+        )
+        parameters = [engine.networks.weights[name] for name in network.weight_names()]
+        gradients = torch.autograd.grad(losses, parameters)
+        return scores_of(network, parameters, gradients)
+
+
+def scores_of(network: Network, parameters: Sequence[torch.Tensor], gradients: Sequence[torch.Tensor]) -> Arrays:
+    """|weight x gradient| of every weight array, float32 [1, *shape]."""
     return {
         name: (parameter * gradient).detach().abs().float().cpu().numpy().copy(order="C")
         for name, parameter, gradient in zip(network.weight_names(), parameters, gradients, strict=True)
