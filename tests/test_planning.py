@@ -170,8 +170,8 @@ def test_hours_of_a_gpu_are_those_measured_or_unknown():
     ]:
         text = as_text(Plan(plan.settings, 8, Speed(card=card)))
         assert "                 unknown on one GPU" in text
-        assert "time           unknown on 8 cores and one GPU" in text
-        assert "longest chain  unknown" in text
+        assert "time             unknown on 8 cores and one GPU" in text
+        assert "longest chain    unknown" in text
         assert f"torch on cuda unknown, {told}" in text
 
     both = Plan(read_run(run_of(convolved=convolved, other=convolved | {"network": "conv-4"})), 8, plan.speed)

@@ -90,8 +90,7 @@ def choices(_: Effects, levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:
 def draw_effect(axes: Axes, place: int, trained: TrainedExperiment, panel: Panel) -> None:
     """A point with its interval; nothing where the run did not train what is measured, or not long enough."""
     try:
-        measure = panel.measure
-        values = usable(measure.found(trained).numbers, ratios=measure.unit == "ratio")
+        values = usable(panel.measure.found(trained).numbers, ratios=panel.estimate is ratio_estimate)
     except NotRun:
         return
     found = panel.estimate(values)

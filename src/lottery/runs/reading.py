@@ -169,9 +169,7 @@ def check_levels(experiment: Experiment, row: Arm, levels: list[int], network: N
     """Raise LotteryError, beginning with the key, when one of an arm's levels cannot be."""
     deepest = max(levels)
     if row.whole != (levels[0] == 0) or (row.whole and deepest):
-        wanted = (
-            "whole networks, which have level 0 alone" if row.whole else "pruned networks, which have levels from 1 on"
-        )
+        wanted = "whole networks, which have level 0 alone" if row.whole else "networks of levels from 1 on"
         raise LotteryError(f"levels: {row.name} has {wanted}, not {levels}")
     if row.whole:
         return
