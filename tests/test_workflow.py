@@ -220,7 +220,7 @@ def test_the_weights_of_every_layer_are_told(smoke):
 
 
 def test_a_layer_pruned_to_death_is_told_in_the_log(fresh):
-    pruning = {"scope": "global", "global_rate": 0.9}
+    pruning = {"scope": "global", "global_rate": 0.998}
     values = {"run": "thin", "run_experiments": ["e"], "figures": [], "experiments": {"e": experiment(pruning=pruning)}}
     made = "results/thin/e/r0-0/iterative/level1/mask.safetensors"
     fresh("--cores", "1", *overlay(fresh, "thin", **values), "--", made)

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import threading
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -51,11 +52,17 @@ def modules_of(*names: str) -> list[Path]:
     return sorted(seen)
 
 
+ONE_AT_A_TIME = threading.Lock()
+"""Python 3.11 makes errors of two threads that parse at once (AST constructor recursion depth mismatch)."""
+
+
 @cache
 def imported(module: Path) -> list[Path]:
     """The files of the package that a module imports, inside its functions too."""
     found: set[Path] = set()
-    for statement in ast.walk(ast.parse(module.read_bytes())):
+    with ONE_AT_A_TIME:
+        statements = list(ast.walk(ast.parse(module.read_bytes())))
+    for statement in statements:
         if isinstance(statement, ast.ImportFrom) and (statement.module or "").split(".")[0] == "lottery":
             folder = PACKAGE.joinpath(*(statement.module or "").split(".")[1:])
             names = [folder, *(folder / name.name for name in statement.names)]

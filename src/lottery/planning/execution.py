@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from pathlib import Path
 
 from lottery.analysis.claims import judge
-from lottery.analysis.claims_text import as_markdown
+from lottery.analysis.claims_text import as_html, as_markdown
 from lottery.analysis.tables import (
     collect_curves,
     collect_levels,
@@ -142,3 +142,4 @@ def write_tables(settings: Settings, run: Path) -> None:
     verdicts = judge(*read_judged(tables))
     write_table(tables / "claims.csv", verdicts)
     write_text(tables / "claims.md", as_markdown(verdicts))
+    write_text(tables / "claims.html", as_html(verdicts))
