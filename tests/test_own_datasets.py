@@ -63,10 +63,10 @@ def test_more_classes_than_a_byte_tells_apart(tmp_path):
     add_dataset(data, parse)
     places = Places(tmp_path, tmp_path / "mirror", tmp_path / "downloads")
     prepare("own", places, tmp_path / "out")
-    (split,) = read_splits(tmp_path / "out", Training(validation_images=1), 0, [0], (2, 3), 300)
+    (split,) = read_splits(tmp_path / "out", Training(batch_size=1, validation_images=1), 0, [0], (2, 3), 300)
     assert sorted([*split.train.labels, *split.validation.labels]) == [0, 7, 256, 299]
     with pytest.raises(LotteryError, match=r"train_labels must be numbers below 299, at least one; found 299"):
-        read_splits(tmp_path / "out", Training(validation_images=1), 0, [0], (2, 3), 299)
+        read_splits(tmp_path / "out", Training(batch_size=1, validation_images=1), 0, [0], (2, 3), 299)
     kind = np.uint8
     with pytest.raises(LotteryError, match=r"train_labels is uint8 \[4\], expected uint16 \[4\]"):
         prepare("own", places, tmp_path / "other")
