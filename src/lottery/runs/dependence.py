@@ -8,6 +8,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from lottery.arms.lineage import Maker
@@ -38,7 +39,8 @@ def of_network(job: Job) -> str:
 def of_start(job: Job) -> list[Any]:
     """What starting weights are made by: the arm's kind of start and its code."""
     initialisation = job.experiment.initialisation.canonical_json()
-    start = [repr(job.arm.start), code(type(job.arm.start)), code(Ingredients)]
+    kind: Any = type(job.arm.start)
+    start = [repr(job.arm.start), code(kind), code(Ingredients)]
     return [of_seeds(job), of_network(job), initialisation, *start, job.draws]
 
 
@@ -85,6 +87,7 @@ def of_results(settings: Settings) -> str:
     return settings.canonical_json(exclude={"data_mirror": True, "keep": True, "experiments": {"__all__": INDIFFERENT}})
 
 
+@cache
 def code(thing: Callable[..., Any] | type) -> str:
     """A short hash of the source of a function or class."""
     return short(inspect.getsource(thing))
