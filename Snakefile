@@ -31,7 +31,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/plan.smk"
 
 
-# On a cluster only trainings are submitted: the rest takes seconds, and a download needs the network of the login node.
+# On a cluster trainings and scores are submitted: the rest takes seconds, and a download needs the network of the login node.
 localrules:
     prepare_dataset,
     initialize,

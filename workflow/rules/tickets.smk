@@ -1,5 +1,5 @@
 # Masks and starting weights: initial weights, winning tickets, and controls that differ from them in one thing.
-# Which files a rule reads is lineage's answer; of all rules only prune_... see src/lottery/arms/lineage.py
+# Which files each rule reads, and which arms it serves, src/lottery/arms/lineage.py says.
 
 
 rule initialize:
