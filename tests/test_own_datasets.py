@@ -39,7 +39,7 @@ def test_an_idx_dataset_needs_no_parser_and_its_files_any_names(tmp_path):
     prepare("own", Places(tmp_path, tmp_path / "mirror", tmp_path / "downloads"), output)
     assert {name: array.shape for name, array in read_arrays(output).items()} == data.shapes
     check_prepared(output, data)
-    with pytest.raises(LotteryError, match="train_images is not what a holds"):
+    with pytest.raises(LotteryError, match="is not what a holds"):
         check_prepared(output, replace(data, files=(replace(data.files[0], sha256="0" * 64), *data.files[1:])))
 
 

@@ -1,6 +1,6 @@
 """The known datasets. A row reaches jobs as text, so a further one, or another address, repeats none."""
 
-from lottery.datasets.sources import RawFile, Source
+from lottery.datasets.sources import Archive, RawFile, Source
 from lottery.errors import LotteryError
 
 
@@ -18,6 +18,9 @@ def _idx_files(mirrors: tuple[str, ...], *sha256: str) -> tuple[RawFile, ...]:
     )
 
 
+CIFAR_FOLDERS = ("cifar-10-batches-bin", "cifar-10-batches-py")
+"""Where the archives of CIFAR-10's binary version and of that for Python are unpacked to."""
+
 # The hosts of the IDX files: that of torchvision 0.29 (`MNIST.mirrors`), a copy that many public scripts use, and for
 # Fashion-MNIST that of Keras. Checksums say whether what they give is right.
 SOURCES = {
@@ -28,7 +31,7 @@ SOURCES = {
         training_images=60_000,
         test_images=10_000,
         image_shape=(28, 28),
-        torchvision_folder="MNIST/raw",
+        other_folders=("MNIST/raw",),
         files=_idx_files(
             ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
             "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -44,7 +47,7 @@ SOURCES = {
         training_images=60_000,
         test_images=10_000,
         image_shape=(28, 28),
-        torchvision_folder="FashionMNIST/raw",
+        other_folders=("FashionMNIST/raw",),
         files=_idx_files(
             ("https://storage.googleapis.com/tensorflow/tf-keras-datasets/",),
             "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
@@ -60,16 +63,23 @@ SOURCES = {
         training_images=50_000,
         test_images=10_000,
         image_shape=(3, 32, 32),
-        torchvision_folder=".",
-        files=(
-            # The checksum is of the archive, since none is published of what it holds.
-            RawFile(
-                "cifar-10-binary.tar.gz",
-                "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-                170_052_171,
-                ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
-                gzipped=False,
-            ),
+        other_folders=(".", *(f"{above}{each}" for each in CIFAR_FOLDERS for above in ("cifar-10/", ""))),
+        archive=Archive(
+            "cifar-10-binary.tar.gz",
+            170_052_171,
+            ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
+            CIFAR_FOLDERS[0],
+        ),
+        files=tuple(
+            RawFile(f"{name}.bin.gz", sha256, 30_730_000, gzipped=True, pickled=name)
+            for name, sha256 in {
+                "data_batch_1": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
+                "data_batch_2": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
+                "data_batch_3": "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
+                "data_batch_4": "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
+                "data_batch_5": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
+                "test_batch": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
+            }.items()
         ),
     ),
 }

@@ -37,6 +37,11 @@ def parse_files(data: Source, contents: Mapping[str, bytes]) -> Arrays:
     return arrays
 
 
+def idx_files(data: Source, arrays: Arrays) -> dict[str, bytes]:
+    """The (uncompressed) bytes of the four files, by name, that hold these arrays."""
+    return {name: idx_bytes(arrays[array]) for array, name in files_of(data).items()}
+
+
 def idx_bytes(array: NDArray) -> bytes:
     """The bytes of the (uncompressed) IDX file that holds a uint8 array."""
     return bytes([0, 0, UNSIGNED_BYTE, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()

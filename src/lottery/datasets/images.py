@@ -26,7 +26,10 @@ PartInForm = TypeVar("PartInForm")
 Parser = Callable[[Source, Mapping[str, bytes]], Arrays]
 """From the unpacked bytes of a dataset's raw files, by name, to the arrays that `prepare` writes."""
 
-PARSERS: dict[str, Parser] = {"idx": idx.parse_files, "cifar": cifar.parse_archive}
+PARSERS: dict[str, Parser] = {"idx": idx.parse_files, "cifar": cifar.parse_records}
+
+RAW_FILES: dict[str, Callable[[Source, Arrays], dict[str, bytes]]] = {"idx": idx.idx_files, "cifar": cifar.record_files}
+"""From the arrays of a prepared dataset back to the unpacked bytes of its raw files, by name, where a format allows."""
 
 
 def prepare(dataset: str, places: Places, output: Path) -> None:
@@ -61,14 +64,15 @@ def check_dataset(path: Path, arrays: Arrays, shapes: Shapes, classes: int) -> N
 def check_prepared(path: Path, data: Source) -> None:
     """Raise LotteryError unless a prepared dataset holds the very bytes of its raw files.
 
-    Only files of the format idx can be made again of a prepared one, so nothing is compared of other formats (CIFAR's
-    checksum is of its archive).
+    Nothing is compared of a format of the user's own, whose files cannot be made again.
     """
-    if data.format == "idx":
-        arrays, expected = read_arrays(path), {file.name: file.sha256 for file in data.files}
-        for array, name in idx.files_of(data).items():
-            if array not in arrays or hashlib.sha256(idx.idx_bytes(arrays[array])).hexdigest() != expected[name]:
-                raise LotteryError(f"{path}: {array} is not what {name} holds (SHA-256)")
+    if data.format in RAW_FILES:
+        arrays = read_arrays(path)
+        check_dataset(path, arrays, data.shapes, data.classes)
+        contents = RAW_FILES[data.format](data, arrays)
+        for file in data.files:
+            if hashlib.sha256(contents[file.name]).hexdigest() != file.sha256:
+                raise LotteryError(f"{path}: is not what {file.name} holds (SHA-256)")
 
 
 @dataclass(frozen=True, eq=False)

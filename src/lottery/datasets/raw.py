@@ -5,18 +5,22 @@ import hashlib
 import logging
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from lottery.arrays import FULL, reason, replacing
-from lottery.datasets.sources import RawFile, Source
+from lottery.datasets import cifar
+from lottery.datasets.archives import read_members
+from lottery.datasets.sources import Archive, RawFile, Source
 from lottery.errors import LotteryError
 
 log = logging.getLogger(__name__)
+
+Content = TypeVar("Content")
 
 SYSTEM_MIRRORS = (Path("/usr/share/datasets"),)
 """Folders laid out like a mirror by packages of the system: Debian's `dataset-fashion-mnist` uses this one."""
@@ -63,29 +67,33 @@ class Places:
 
 
 def in_mirror(mirror: Path, data: Source) -> list[Path]:
-    """The folders of a dataset in a mirror: our own layout, then that of torchvision's `root`."""
-    return [mirror / folder for folder in (data.name, data.torchvision_folder) if folder]
+    """The folders of a dataset in a mirror: our own layout, then others, such as that of torchvision's `root`."""
+    return [mirror / folder for folder in (data.name, *data.other_folders)]
 
 
 def read_raw(data: Source, places: Places) -> dict[str, bytes]:
     """The bytes of every raw file of a dataset by name, unpacked and verified.
 
-    A file that is found is never passed over: it must be right. Files found nowhere are downloaded. Raises LotteryError
-    when a file is wrong or cannot be had.
+    A file that is found is never passed over: it must be right. Files found nowhere are taken from the dataset's
+    archive, if it has one, or downloaded. Raises LotteryError when a file is wrong or cannot be had.
     """
     found = {file: find(file, places.folders(data)) for file in data.files}
     contents = {file.name: verified_bytes(path, file, name=str(path)) for file, path in found.items() if path}
     missing = [file for file, path in found.items() if not path]
+    if missing and data.archive and (path := find(data.archive, places.folders(data))):
+        return contents | verified_members(path, missing, data, name=str(path))
     for index, file in enumerate(missing):
         try:
+            if data.archive:
+                return contents | download_archive(data.archive, missing, data, places.downloads / data.name)
             contents[file.name] = download(file, places.downloads / data.name)
         except LotteryError as error:
             raise LotteryError(f"{error}\n{how_to_provide(missing[index:], data, places)}") from None
     return contents
 
 
-def find(file: RawFile, folders: Iterable[Path]) -> Path | None:
-    """The first place where the file lies, be it packed or unpacked."""
+def find(file: RawFile | Archive, folders: Iterable[Path]) -> Path | None:
+    """The first place where the file lies, under any of its names."""
     for path in (folder / name for folder in folders for name in file.names):
         try:
             path.lstat()  # a link to nowhere is a wrong file, not a missing one
@@ -97,26 +105,57 @@ def find(file: RawFile, folders: Iterable[Path]) -> Path | None:
     return None
 
 
-def verified_bytes(path: Path, file: RawFile, *, name: str) -> bytes:
-    """The bytes of a raw file, unpacked if its name ends like that of a packed one.
+def verified_members(path: Path, files: list[RawFile], data: Source, *, name: str) -> dict[str, bytes]:
+    """The bytes of raw files, by name, out of the archive of their dataset.
 
-    `name` is used in errors. Raises LotteryError when the file cannot be read or holds other bytes. No more than the
-    expected size is unpacked.
+    `name` is used in errors. Raises LotteryError when the archive is broken or holds other files.
     """
+    assert data.archive
+    check_regular(path, name)
+    members = {file: f"{data.archive.folder}/{file.unpacked}" for file in files}
+    sizes = {member: file.bytes for file, member in members.items()}
+    contents = read_members(path, sizes, all_sizes=sum(file.bytes for file in data.files), name=name)
+    for file, member in members.items():
+        check_checksum(contents[member], file, name=f"{name}: {member}")
+    return {file.name: contents[member] for file, member in members.items()}
+
+
+def check_regular(path: Path, name: str) -> None:
+    """Raise LotteryError for what would be waited for without end."""
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise LotteryError(f"{name}: is a pipe, socket or device, expected a regular file")
-    packed = file.gzipped and path.suffix == ".gz"
-    expected = f"expected {file.bytes} bytes of SHA-256 {file.sha256}{' in a gzip file' if packed else ''}"
-    try:
-        with gzip.open(path) if packed else path.open("rb") as stored:
-            content = stored.read(file.bytes + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise LotteryError(f"{name}: cannot be read: {reason(error)}; {expected}") from None
+
+
+def check_checksum(content: bytes, file: RawFile, *, name: str, packing: str = "") -> None:
+    """Raise LotteryError unless these are the bytes of a raw file, or begin with more than them."""
     found = hashlib.sha256(content).hexdigest()
     if found != file.sha256:
         size = len(content)
         told = f"{size} bytes of SHA-256 {found}" if size <= file.bytes else f"more than {file.bytes} bytes"
-        raise LotteryError(f"{name}: is not the {file.name} it should be: found {told}, {expected}")
+        raise LotteryError(f"{name}: is not the {file.name} it should be: found {told}, {expected_of(file, packing)}")
+
+
+def expected_of(file: RawFile, packing: str) -> str:
+    return f"expected {file.bytes} bytes of SHA-256 {file.sha256}{packing}"
+
+
+def verified_bytes(path: Path, file: RawFile, *, name: str) -> bytes:
+    """The bytes of a raw file, unpacked if its name ends like that of a packed one, put together if it is a pickle.
+
+    `name` is used in errors. Raises LotteryError when the file cannot be read or holds other bytes. No more than the
+    expected size is unpacked.
+    """
+    check_regular(path, name)
+    packed, pickled = file.gzipped and path.suffix == ".gz", path.name == file.pickled
+    packing = " in a gzip file" if packed else " when its labels and pixels are put together" if pickled else ""
+    try:
+        with gzip.open(path) if packed else path.open("rb") as stored:
+            content = stored.read(file.bytes + 1 + cifar.BESIDE_RECORDS * pickled)
+        if pickled:
+            content = cifar.records_in_pickle(content, file.bytes)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise LotteryError(f"{name}: cannot be read: {reason(error)}; {expected_of(file, packing)}") from None
+    check_checksum(content, file, name=name, packing=packing)
     return content
 
 
@@ -125,6 +164,16 @@ def download(file: RawFile, folder: Path) -> bytes:
 
     Raises LotteryError with the last reason of every address when none does after all tries.
     """
+    return downloaded(file, folder, lambda path, name: verified_bytes(path, file, name=name))
+
+
+def download_archive(archive: Archive, files: list[RawFile], data: Source, folder: Path) -> dict[str, bytes]:
+    """Download the archive of a dataset as `download` does a file, and return raw files out of it."""
+    return downloaded(archive, folder, lambda path, name: verified_members(path, files, data, name=name))
+
+
+def downloaded(file: RawFile | Archive, folder: Path, read: Callable[[Path, str], Content]) -> Content:
+    """What `read` gives of a file, which verifies it, and takes its path and its name in errors."""
     if not file.urls:
         raise LotteryError(f"{file.name}: is in none of the folders, and no address is known for it")
     reasons = {}
@@ -133,15 +182,15 @@ def download(file: RawFile, folder: Path) -> bytes:
         for url in file.urls:
             log.info("Downloading %s, try %d of %d", url, attempt + 1, TRIES)
             try:
-                return fetch(url, file, folder / file.name)
+                return fetch(url, file, folder / file.name, read)
             except LotteryError as error:
                 reasons[url] = str(error)
                 log.info("%s", error)
     raise LotteryError(f"{file.name}: cannot be downloaded: {'; '.join(reasons.values())}")
 
 
-def fetch(url: str, file: RawFile, path: Path) -> bytes:
-    """Try to download a file once. It becomes `path` when its bytes have been verified, which are returned."""
+def fetch(url: str, file: RawFile | Archive, path: Path, read: Callable[[Path, str], Content]) -> Content:
+    """Try to download a file once. It becomes `path` when `read` has verified it, and what that gives is returned."""
     with replacing(path, file.bytes) as aside:
         try:
             receive(url, aside, file.most_bytes)
@@ -149,7 +198,7 @@ def fetch(url: str, file: RawFile, path: Path) -> bytes:
             if getattr(error, "errno", None) in FULL:
                 raise
             raise LotteryError(f"{url}: {reason(error)}") from None
-        return verified_bytes(aside, file, name=url)
+        return read(aside, url)
 
 
 def receive(url: str, path: Path, most: int) -> None:
@@ -178,11 +227,13 @@ class NoDowngrade(HTTPRedirectHandler):
 def how_to_provide(missing: list[RawFile], data: Source, places: Places) -> str:
     """What a user without internet can do, one line for each missing file."""
     folders = " or ".join(map(str, in_mirror(places.mirror or Path("FOLDER"), data)))
+    things: list[RawFile | Archive] = [*missing, *([data.archive] if data.archive else [])]
     files = "\n".join(
-        f"  {' or '.join(file.names)}{', from ' if file.urls else ''}{' or '.join(file.urls)}" for file in missing
+        f"  {' or '.join(each.names)}{', from ' if each.urls else ''}{' or '.join(each.urls)}" for each in things
     )
+    alone = ", or the archive alone," if data.archive else ""
     naming = "" if places.mirror else " (data_mirror: FOLDER in the configuration, or LOTTERY_DATA=FOLDER, names it)"
     return (
-        f"Without internet, put these files into {places.downloads / data.name}, or into {folders} of a"
+        f"Without internet, put these files{alone} into {places.downloads / data.name}, or into {folders} of a"
         f" mirror folder{naming}:\n{files}"
     )

@@ -18,7 +18,7 @@ class RawFile:
     """One file as it is published.
 
     Size and checksum are of what a gzipped file unpacks to, for its container differs from one host to the next. Where
-    there are no addresses, it must be provided.
+    there are no addresses, it must be provided. pickled: the name of a Python pickle that tells the same bytes.
     """
 
     name: str
@@ -26,11 +26,17 @@ class RawFile:
     bytes: int
     urls: tuple[str, ...] = ()
     gzipped: bool = False
+    pickled: str = ""
+
+    @property
+    def unpacked(self) -> str:
+        """Its name when it is unpacked."""
+        return self.name.removesuffix(".gz") if self.gzipped else self.name
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names under which a folder may hold the file: as published, or unpacked."""
-        return (self.name, self.name.removesuffix(".gz")) if self.gzipped else (self.name,)
+        """The names under which a folder may hold the file: as published, unpacked, or as a pickle."""
+        return tuple(dict.fromkeys(filter(None, (self.name, self.unpacked, self.pickled))))
 
     @property
     def most_bytes(self) -> int:
@@ -39,11 +45,35 @@ class RawFile:
 
 
 @dataclass(frozen=True)
+class Archive:
+    """A gzipped tar archive of all files of a dataset, unpacked, in one folder of it.
+
+    bytes: its size as published, more is never downloaded. It is known by the checksums of the files in it.
+    """
+
+    name: str
+    bytes: int
+    urls: tuple[str, ...]
+    folder: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name under which a folder may hold it."""
+        return (self.name,)
+
+    @property
+    def most_bytes(self) -> int:
+        """The size that the published archive can have."""
+        return self.bytes
+
+
+@dataclass(frozen=True)
 class Source:
     """One dataset: what it holds, and the raw files that hold it, in one of the formats that have a parser.
 
     image_shape: (height, width), or (channels, height, width). Labels are 0, ..., classes - 1.
-    torchvision_folder: where its files lie below the `root` of torchvision, if that knows them.
+    archive: what may hold all files together. other_folders: where its files may lie in a folder of many datasets,
+    such as the `root` of torchvision, beside the folder of its name.
     """
 
     name: str
@@ -53,7 +83,8 @@ class Source:
     test_images: int
     image_shape: tuple[int, ...]
     files: tuple[RawFile, ...]
-    torchvision_folder: str | None = None
+    archive: Archive | None = None
+    other_folders: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> int:
