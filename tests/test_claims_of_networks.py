@@ -9,7 +9,7 @@ import pytest
 from conftest import experiment
 
 from lottery.analysis.claims import CLAIMS, judge
-from lottery.analysis.experiment import AT_EARLY_STOP, FINAL, NotRun, TrainedExperiment
+from lottery.analysis.experiment import AT_EARLY_STOP, FINAL, ON_VALIDATION, NotRun, TrainedExperiment
 from lottery.analysis.measures import Gain
 from lottery.analysis.tables import LEVELS
 from lottery.arms.places import DENSE
@@ -116,14 +116,35 @@ def claims_without_dropout(network: str) -> set[str]:
 @pytest.mark.parametrize("network", CONV)
 def test_convolutional_tickets_that_win(network):
     found = verdicts(conv(network, tickets_win=True), network)
-    assert found == dict.fromkeys(claims_without_dropout(network), "replicated")
+    assert found == dict.fromkeys(claims_without_dropout(network), "replicated") | {"E2": "not run"}
 
 
 @pytest.mark.parametrize("network", CONV)
 def test_convolutional_tickets_that_lose(network):
     levels = conv(network, tickets_win=False).assign(train_accuracy_final=0.97)
     found = verdicts(levels, network)
-    assert found == dict.fromkeys(claims_without_dropout(network), "not replicated")
+    assert found == dict.fromkeys(claims_without_dropout(network), "not replicated") | {"E2": "not run"}
+
+
+@pytest.mark.parametrize(("points", "verdict"), [(0.1, "replicated"), (-0.5, "not replicated")])
+def test_random_places_beside_reinitialised_tickets(points, verdict):
+    levels = conv("conv-4", tickets_win=True)
+    random = levels[levels["arm"] == "iterative-reinit"].assign(arm="random")
+    random[FINAL] += points / 100
+    row = judge(pd.concat([levels, random])).set_index("id").loc["E2"]
+    assert row["verdict"] == verdict
+    assert row["ours"] == pytest.approx(points, abs=0.05)
+
+
+@pytest.mark.parametrize("win", [True, False])
+def test_learning_rates_of_conv_2(win):
+    """Each rate has its own claims, and no other rate has them."""
+    verdict = "replicated" if win else "not replicated"
+    for rate, claims in ((2e-4, {"H1", "H3"}), (4e-4, {"H2"}), (8e-4, set())):
+        levels = conv("conv-2", tickets_win=win, optimizer="adam", learning_rate=rate)
+        levels[ON_VALIDATION] = levels[AT_EARLY_STOP]
+        found = {name: told for name, told in verdicts(levels, "conv-2").items() if name.startswith("H")}
+        assert found == dict.fromkeys(claims, verdict)
 
 
 def test_sizes_are_those_nearest_to_the_papers():
@@ -168,9 +189,9 @@ def test_fashion_mnist_is_judged_by_the_same_claims_and_told():
     levels["early_stop_iteration"] //= 10
     reinit = (levels["arm"] != "iterative-reinit") | levels["level"].isin([3, 6, 9, 12, 14])
     judged = judge(levels[(levels["level"] <= 14) & reinit]).set_index("id")
-    assert set(judged.index) == PLAIN
-    assert (judged.drop(index=["K3", "K4"])["verdict"] == "replicated").all()
-    assert (judged.loc[["K3", "K4"], "verdict"] == "not run").all()
+    assert set(judged.index) == {*PLAIN, "E2"}
+    assert (judged.drop(index=["K3", "K4", "E2"])["verdict"] == "replicated").all()
+    assert (judged.loc[["K3", "K4", "E2"], "verdict"] == "not run").all()
     assert judged["note"].str.contains("in the paper on cifar-10").all()
     assert not judge(conv("conv-2", tickets_win=True))["note"].str.contains("cifar").any()
     assert judge(conv("conv-2", tickets_win=True, dataset="mnist")).empty

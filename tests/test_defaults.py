@@ -3,10 +3,17 @@
 import pytest
 from pydantic_core import PydanticUndefined
 
-from lottery.settings import ArmSettings, Experiment, Initialisation, Pruning, Settings, Training
+from lottery.settings import ArmSettings, Experiment, Initialisation, Pictures, Pruning, Settings, Training
 
 FROZEN = {
-    Settings: {"seed": 0, "data_mirror": None, "extensions": [], "keep": "everything", "figures": "all"},
+    Settings: {
+        "seed": 0,
+        "data_mirror": None,
+        "extensions": [],
+        "datasets": {},
+        "keep": "everything",
+        "figures": "all",
+    },
     Experiment: {
         "initialisation": Initialisation(),
         "training": Training(),
@@ -54,6 +61,7 @@ FROZEN = {
         "output_rate": 0.1,
         "linear_step": 0.125,
     },
+    Pictures: {"test_share": None},
     ArmSettings: {"levels": "all", "draws": 1, "snapshots": [], "from_experiment": ""},
 }
 """Every key that has a default. A further key is added here; a line that is here stays as it is."""

@@ -19,6 +19,7 @@ rule prepare_dataset:
     resources:
         mem_mb=1500,
         runtime=60,
+        settings=SETTINGS_FILE,
     params:
         extensions=lambda wildcards: options(extensions_of_dataset(wildcards)),
         resources=str(ROOT / "resources"),
@@ -28,4 +29,4 @@ rule prepare_dataset:
         "Find or download, verify and unpack the dataset {wildcards.dataset}"
     shell:
         "python -m lottery prepare-dataset {wildcards.dataset} {params.extensions:q} --resources {params.resources:q}"
-        " --downloads {params.downloads:q} --output {output} > {log} 2>&1"
+        " --downloads {params.downloads:q} --settings {resources.settings} --output {output} > {log} 2>&1"

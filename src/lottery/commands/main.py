@@ -12,6 +12,7 @@ from lottery.errors import LotteryError
 
 VERBS: list[Callable[..., None]] = [
     steps.prepare_dataset,
+    steps.describe_images,
     steps.initialize,
     steps.score,
     steps.prune,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from lottery.commands.options import At, Run, SettingsFile, Told
 from lottery.runs import steps
-from lottery.runs.reading import read_job
+from lottery.runs.reading import add_datasets_of, read_job
 
 
 def prepare_dataset(
@@ -16,13 +16,27 @@ def prepare_dataset(
     resources: Annotated[Path, Told("folder of the repository's own datasets")] = Path("resources"),
     downloads: Annotated[Path, Told("folder of raw files downloaded earlier and now")],
     mirror: Annotated[Path | None, Told("folder of raw files to look in; default: $LOTTERY_DATA")] = None,
+    settings: Annotated[Path | None, Told("settings of a run, whose folders of images can be named", "FILE")] = None,
 ) -> None:
     """Find or download the raw files of a dataset, verify them and write them as one file of arrays."""
     from lottery.datasets.images import prepare
     from lottery.datasets.raw import Places
 
+    if settings:
+        add_datasets_of(settings)
     named = mirror or (Path(os.environ["LOTTERY_DATA"]) if os.environ.get("LOTTERY_DATA") else None)
     prepare(dataset, Places(resources, named and named.expanduser(), downloads), output)
+
+
+def describe_images(
+    folder: Annotated[Path, Told("folder with a sub-folder for each class, or with train and test of these")],
+    *,
+    test_share: Annotated[float | None, Told("share of each class to set aside, where there is no test")] = None,
+) -> None:
+    """Print the entry of a configuration that makes a folder of images a dataset."""
+    from lottery.datasets.image_folder import described, entry
+
+    print(entry(described(folder, test_share)))
 
 
 def initialize(run: Run, place: At, *, settings: SettingsFile = None) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lottery.arrays import Arrays, Shapes, check_arrays, read_arrays, write_arrays
-from lottery.datasets import cifar, idx
+from lottery.datasets import cifar, idx, image_folder
 from lottery.datasets.catalog import source
 from lottery.datasets.raw import Places, read_raw
 from lottery.datasets.sources import Source
@@ -26,7 +26,11 @@ PartInForm = TypeVar("PartInForm")
 Parser = Callable[[Source, Mapping[str, bytes]], Arrays]
 """From the unpacked bytes of a dataset's raw files, by name, to the arrays that `prepare` writes."""
 
-PARSERS: dict[str, Parser] = {"idx": idx.parse_files, "cifar": cifar.parse_records}
+PARSERS: dict[str, Parser] = {
+    "idx": idx.parse_files,
+    "cifar": cifar.parse_records,
+    image_folder.FORMAT: image_folder.parse_pictures,
+}
 
 RAW_FILES: dict[str, Callable[[Source, Arrays], dict[str, bytes]]] = {"idx": idx.idx_files, "cifar": cifar.record_files}
 """From the arrays of a prepared dataset back to the unpacked bytes of its raw files, by name, where a format allows."""
@@ -64,8 +68,14 @@ def check_dataset(path: Path, arrays: Arrays, shapes: Shapes, classes: int) -> N
 def check_prepared(path: Path, data: Source) -> None:
     """Raise LotteryError unless a prepared dataset holds the very bytes of its raw files.
 
-    Nothing is compared of a format of the user's own, whose files cannot be made again.
+    Pictures are read anew, if they are still there. Nothing is compared of a format of the user's own, whose files
+    cannot be made again.
     """
+    if data.folder and data.folder.path.exists():
+        arrays = read_arrays(path)
+        for name, expected in image_folder.parse_pictures(data, image_folder.read_folder(data)).items():
+            if name not in arrays or not np.array_equal(arrays[name], expected):
+                raise LotteryError(f"{path}: {name} is not what the pictures of {data.folder.path} give")
     if data.format in RAW_FILES:
         arrays = read_arrays(path)
         check_dataset(path, arrays, data.shapes, data.classes)

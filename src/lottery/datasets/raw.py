@@ -15,6 +15,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from lottery.arrays import FULL, reason, replacing
 from lottery.datasets import cifar
 from lottery.datasets.archives import read_members
+from lottery.datasets.image_folder import read_folder
 from lottery.datasets.sources import Archive, RawFile, Source
 from lottery.errors import LotteryError
 
@@ -77,6 +78,8 @@ def read_raw(data: Source, places: Places) -> dict[str, bytes]:
     A file that is found is never passed over: it must be right. Files found nowhere are taken from the dataset's
     archive, if it has one, or downloaded. Raises LotteryError when a file is wrong or cannot be had.
     """
+    if data.folder:
+        return read_folder(data)
     found = {file: find(file, places.folders(data)) for file in data.files}
     contents = {file.name: verified_bytes(path, file, name=str(path)) for file, path in found.items() if path}
     missing = [file for file, path in found.items() if not path]

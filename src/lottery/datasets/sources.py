@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from lottery.errors import LotteryError
 
@@ -68,12 +69,25 @@ class Archive:
 
 
 @dataclass(frozen=True)
+class ImageFolder:
+    """A folder of pictures, in a sub-folder for each class, or in such sub-folders of `train` and of `test`.
+
+    sha256: of what `sha256sum` prints of all its files in the order of their paths. test_share: the share of each class
+    that is set aside to test, where the folder does not tell.
+    """
+
+    path: Path
+    sha256: str
+    test_share: float | None = None
+
+
+@dataclass(frozen=True)
 class Source:
     """One dataset: what it holds, and the raw files that hold it, in one of the formats that have a parser.
 
     image_shape: (height, width), or (channels, height, width). Labels are 0, ..., classes - 1.
-    archive: what may hold all files together. other_folders: where its files may lie in a folder of many datasets,
-    such as the `root` of torchvision, beside the folder of its name.
+    archive: what may hold all files together. folder: what holds pictures instead of files. other_folders: where its
+    files may lie in a folder of many datasets, such as the `root` of torchvision, beside the folder of its name.
     """
 
     name: str
@@ -85,6 +99,7 @@ class Source:
     files: tuple[RawFile, ...]
     archive: Archive | None = None
     other_folders: tuple[str, ...] = ()
+    folder: ImageFolder | None = None
 
     @property
     def inputs(self) -> int:

@@ -78,13 +78,16 @@ TOLD: dict[Maker, Callable[[Job], list[Any]]] = {
 
 def of_dataset(data: Source) -> str:
     """What a prepared dataset depends on: its raw files, known by their checksums, and how they are read."""
-    files = [[file.name, file.sha256, file.bytes] for file in data.files]
+    files: list[Any] = [[file.name, file.sha256, file.bytes] for file in data.files]
+    if data.folder:
+        files = [data.folder.sha256, data.folder.test_share]
     return json.dumps([data.format, data.classes, sorted(data.shapes.items()), files])
 
 
 def of_results(settings: Settings) -> str:
     """All settings that results depend on."""
-    return settings.canonical_json(exclude={"data_mirror": True, "keep": True, "experiments": {"__all__": INDIFFERENT}})
+    apart = {"data_mirror": True, "keep": True, "datasets": {"__all__": {"folder"}}}
+    return settings.canonical_json(exclude={**apart, "experiments": {"__all__": INDIFFERENT}})
 
 
 @cache

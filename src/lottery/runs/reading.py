@@ -10,8 +10,10 @@ from lottery.arms.arm import Arm
 from lottery.arms.lineage import arm, rewound_to, snapshots_of
 from lottery.arms.places import DENSE, Place
 from lottery.arrays import read_bytes
-from lottery.datasets.catalog import source
+from lottery.datasets import image_folder
+from lottery.datasets.catalog import SOURCES, source
 from lottery.datasets.images import check_counts
+from lottery.datasets.sources import ImageFolder, Source
 from lottery.errors import LotteryError, suggest
 from lottery.networks import Network, check_network
 from lottery.pruning.allocation import check_excluded, dense_counts
@@ -28,6 +30,10 @@ def read_run(config: Mapping[str, Any]) -> Settings:
     Raises LotteryError with one line per wrong key.
     """
     settings = read_settings(config)
+    try:
+        add_datasets(settings)
+    except LotteryError as error:
+        raise LotteryError(f"config: {error}") from None
     try:
         extensions.load(settings.extensions)
     except LotteryError as error:
@@ -57,6 +63,7 @@ def read_job(run: Path, place: Place, file: Path | None = None) -> Job:
     content = read_bytes(path)
     try:
         settings = read_settings(parsed_json(content))
+        add_datasets(settings)
         if place.experiment not in settings.experiments:
             raise LotteryError(
                 f"no experiment is called {place.experiment!r}{suggest(place.experiment, settings.experiments)}"
@@ -71,6 +78,32 @@ def read_job(run: Path, place: Place, file: Path | None = None) -> Job:
 def read_settings_of(run: Path, file: Path | None = None) -> Settings:
     """The settings of a run, finished or not; file: that of the run when absent. Raises LotteryError naming it."""
     return read_finished_run(file or run / "settings.json")
+
+
+def add_datasets(settings: Settings) -> None:
+    """Let experiments name the run's own folders of images. Raises LotteryError when a name is taken."""
+    for name, entry in settings.datasets.items():
+        known = SOURCES.get(name)
+        if known and not known.folder:
+            raise LotteryError(f"datasets: there is a dataset {name!r} already; choose another name")
+        SOURCES[name] = Source(
+            name=name,
+            format=image_folder.FORMAT,
+            classes=entry.classes,
+            training_images=entry.training_images,
+            test_images=entry.test_images,
+            image_shape=tuple(entry.image_shape),
+            files=(),
+            folder=ImageFolder(Path(entry.folder).expanduser(), entry.sha256, entry.test_share),
+        )
+
+
+def add_datasets_of(file: Path) -> None:
+    """Let datasets of a run's settings be named. Raises LotteryError naming the file."""
+    try:
+        add_datasets(read_settings(parsed_json(read_bytes(file))))
+    except LotteryError as error:
+        raise LotteryError(f"{file}: {str(error).splitlines()[0]}") from None
 
 
 def parsed_json(text: str | bytes) -> Any:

@@ -7,10 +7,21 @@ from lottery.settings.sections import (
     ArmSettings,
     Experiment,
     Initialisation,
+    Pictures,
     Pruning,
     Section,
     Settings,
     Training,
 )
 
-__all__ = ["NAME", "ArmSettings", "Experiment", "Initialisation", "Pruning", "Section", "Settings", "Training"]
+__all__ = [
+    "NAME",
+    "ArmSettings",
+    "Experiment",
+    "Initialisation",
+    "Pictures",
+    "Pruning",
+    "Section",
+    "Settings",
+    "Training",
+]

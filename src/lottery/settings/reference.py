@@ -7,12 +7,13 @@ import typing
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from lottery.settings import ArmSettings, Experiment, Initialisation, Pruning, Section, Settings, Training
+from lottery.settings import ArmSettings, Experiment, Initialisation, Pictures, Pruning, Section, Settings, Training
 
 BEGIN, END = "<!-- reference: begin -->", "<!-- reference: end -->"
 
 SECTIONS: list[tuple[str, type[Section]]] = [
     ("Top level", Settings),
+    ("`datasets.<name>`", Pictures),
     ("`experiments.<name>`", Experiment),
     ("`experiments.<name>.initialisation`", Initialisation),
     ("`experiments.<name>.training`", Training),

@@ -294,7 +294,8 @@ class Experiment(Section):
     """One network on one dataset with one training recipe and one pruning recipe."""
 
     dataset: str = key(
-        "Name of the dataset: `mnist`, `fashion-mnist`, `cifar-10`, or one of `extensions`.", paper="Fig. 2"
+        "Name of the dataset: `mnist`, `fashion-mnist`, `cifar-10`, or one of `datasets` or `extensions`.",
+        paper="Fig. 2",
     )
     network: str = key("Name of the network: one of the paper's, or of `extensions`.", paper="Fig. 2")
     initialisation: Initialisation = key("What initial weights are drawn from, below.", default=Initialisation())
@@ -359,6 +360,47 @@ class Experiment(Section):
         return self
 
 
+class Pictures(Section):
+    """A folder of your own images that is a dataset: PNG or JPEG files of one size, in a sub-folder for each class.
+
+    `lottery describe-images FOLDER` prints such a section.
+    """
+
+    folder: str = key(
+        "The folder; a relative path starts at the working directory. It has a sub-folder for each class, or `train`"
+        " and `test` with such sub-folders in each. Where it lies changes nothing.",
+        min_length=1,
+    )
+    sha256: str = key(
+        "SHA-256 of what `sha256sum` prints of all files in the order of their paths. An error tells the right one.",
+        pattern=r"^[0-9a-f]{64}$",
+    )
+    test_share: float | None = key(
+        "Share of each class's images that is set aside to test, those of smallest SHA-256; needed where there are no"
+        " `train` and `test`.",
+        default=None,
+        gt=0,
+        lt=1,
+    )
+    image_shape: list[int] = key(
+        "Channels (1 or 3), height and width of every image; pictures are read in so many channels.",
+        min_length=3,
+        max_length=3,
+        unit="pixels",
+    )
+    classes: int = key("How many classes there are; labels follow the order of their names.", ge=2, le=1 << 16)
+    training_images: int = key("How many images train, validation images among them.", ge=1, unit="images")
+    test_images: int = key("How many images test.", ge=1, unit="images")
+
+    @model_validator(mode="after")
+    def check_shape(self) -> Self:
+        if self.image_shape[0] not in (1, 3) or min(self.image_shape) < 1:
+            raise ValueError(f"image_shape {self.image_shape} must be 1 or 3 channels, a height and a width")
+        if not self.folder.isprintable():
+            raise ValueError(f"folder {self.folder!r} must be the path of a folder, in printable characters")
+        return self
+
+
 class Settings(Section):
     """A run: a named set of experiments and its results folder."""
 
@@ -376,6 +418,9 @@ class Settings(Section):
         " are run; relative paths start at the working directory. They are run as they are, as a Snakefile is. An"
         " overlay replaces the list. An edit repeats the experiments that use what the file, or one after it, adds.",
         default=[],
+    )
+    datasets: dict[str, Pictures] = key(
+        "Folders of your own images that are datasets, by the names that experiments give them, below.", default={}
     )
     run_experiments: list[str] = key("Names of the experiments to run, from `experiments`.", min_length=1)
     experiments: dict[str, Experiment] = key("The experiments by name, below.", min_length=1)
@@ -406,8 +451,9 @@ class Settings(Section):
                 raise ValueError(f"run_experiments: no experiment is called {name!r}{suggest(name, self.experiments)}")
         if len(set(self.run_experiments)) != len(self.run_experiments):
             raise ValueError("run_experiments: names one experiment twice")
-        for name in self.experiments:
-            if not re.fullmatch(NAME, name) or len(name) > LONGEST_NAME:
-                told = f"must be of the form lenet-mnist (a-z, 0-9, -), of at most {LONGEST_NAME} letters"
-                raise ValueError(f"experiments: the name {name!r} {told}")
+        for key_name, names in (("experiments", self.experiments), ("datasets", self.datasets)):
+            for name in names:
+                if not re.fullmatch(NAME, name) or len(name) > LONGEST_NAME:
+                    told = f"must be of the form lenet-mnist (a-z, 0-9, -), of at most {LONGEST_NAME} letters"
+                    raise ValueError(f"{key_name}: the name {name!r} {told}")
         return self
