@@ -1,5 +1,5 @@
 # `make` or `make figures`: the paper's figures from tickets found on this machine. `make test`: the tests.
-# Both first create .venv from exact versions, if it is missing or older than requirements.lock.
+# Both first create .venv from exact versions with hashes, if it is missing or older than requirements.lock.
 .DELETE_ON_ERROR:
 .PHONY: figures paper-mnist plan report bench bench-networks test test-slow test-slurm lint format lock documents
 
@@ -64,14 +64,18 @@ format: $(READY)
 documents: $(READY)
 	.venv/bin/lottery document-settings --schema workflow/schemas/config.schema.json --readme config/README.md
 
-$(READY): requirements.lock pyproject.toml
+# What builds a package comes first, from its own lock, so that no build fetches anything.
+$(READY): requirements.lock requirements-build.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --requirement requirements.lock
-	.venv/bin/pip install --quiet --no-deps --editable .
+	.venv/bin/pip install --quiet --require-hashes --requirement requirements-build.lock
+	.venv/bin/pip install --quiet --require-hashes --no-build-isolation --requirement requirements.lock
+	.venv/bin/pip install --quiet --no-build-isolation --no-deps --editable .
 	.venv/bin/lottery compile-kernels
 	touch $@
 
-# New exact versions of everything named in pyproject.toml.
+# Exact versions of everything named in pyproject.toml, and hashes of their files; a version that still fits stays.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 lock:
-	uv pip compile --universal --python-version 3.11 --extra dev --no-annotate --no-header pyproject.toml -o requirements.lock
+	$(LOCK) --extra dev pyproject.toml --output-file requirements.lock
+	echo setuptools | $(LOCK) --constraint requirements.lock - --output-file requirements-build.lock

@@ -45,17 +45,10 @@ def test_commands_are_shell():
 
 def test_versions_are_those_of_the_lock_and_of_conda():
     (base,) = of("FROM")
-    python = re.fullmatch(r"python:(\d+\.\d+)\.\d+-slim-bookworm", base)
-    assert python, base
+    python = re.fullmatch(r"python:(\d+\.\d+)\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", base)
+    assert python, f"{base}: not a release by its digest"
     for path in (REPOSITORY / "envs").glob("*.yaml"):
         assert f"python ={python[1]}" in yaml.safe_load(path.read_text())["dependencies"]
-    installs = [part for command in of("RUN") for part in re.findall(r"pip install ([^&]*)", command)]
-    assert [install.split() for install in installs] == [
-        ["--no-cache-dir", "--requirement", "requirements.lock"],
-        ["--no-cache-dir", "--no-deps", "--no-build-isolation", "."],
-    ]
-    # Nothing is fetched to build the package.
-    assert re.search(r"^setuptools==", (REPOSITORY / "requirements.lock").read_text(), flags=re.MULTILINE)
 
 
 def test_it_starts_snakemake_for_a_user_who_is_not_root():

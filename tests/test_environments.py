@@ -28,7 +28,9 @@ def locked(python: tuple[int, int] = (3, 11)) -> dict[str, str]:
     """Exact versions of requirements.lock for a version of Python."""
     versions = {}
     for line in (REPOSITORY / "requirements.lock").read_text().splitlines():
-        requirement, _, marker = line.partition(" ; ")
+        if line.startswith("    --hash="):
+            continue
+        requirement, _, marker = line.removesuffix(" \\").partition(" ; ")
         name, version = requirement.split("==")
         bound = re.search(r"python_full_version (<|>=) '(\d+)\.(\d+)'", marker)
         if bound:
