@@ -1,7 +1,7 @@
 # `make` or `make figures`: the paper's figures from tickets found on this machine. `make test`: the tests.
 # Both first create .venv from exact versions with hashes, if it is missing or older than requirements.lock.
 .DELETE_ON_ERROR:
-.PHONY: figures paper-mnist plan report bench bench-networks test test-slow test-slurm lint format lock documents
+.PHONY: figures paper-mnist plan report bench bench-networks test test-all test-slow test-slurm lint format lock documents
 
 PYTHON ?= python3
 READY := .venv/.ready
@@ -32,14 +32,19 @@ plan: $(READY)
 report: figures
 	.venv/bin/snakemake --report results/quick/report.html
 
+# The quick part, in which every planted bug fails a test.
 test: $(READY)
 	.venv/bin/pytest
+
+# All but what takes minutes.
+test-all: $(READY)
+	.venv/bin/pytest -m 'not slow'
 
 # What takes minutes: many kills at random moments.
 test-slow: $(READY)
 	.venv/bin/pytest -m slow
 
-# All tests on a private Slurm, as root on Debian. `make test` has the short ones.
+# All tests on a private Slurm, as root on Debian. `make test-all` has the short one.
 test-slurm: $(READY)
 	.venv/bin/pytest tests/test_slurm.py -m 'slow or not slow'
 

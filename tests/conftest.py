@@ -19,13 +19,17 @@ from numba import config
 from numba.core.caching import _CacheLocator
 
 from lottery.arms.rows import ARMS
-from lottery.arrays import of_member, stack
+from lottery.arrays import of_member, stack, write_text
+from lottery.commands.main import main
 from lottery.datasets.catalog import SOURCES
 from lottery.datasets.images import PARSERS, Chosen, Images, Split, prepare
 from lottery.datasets.raw import Places
 from lottery.extensions import LOADED
 from lottery.networks import NETWORKS
+from lottery.planning.tasks import tasks_of
 from lottery.pruning.criteria import CRITERIA
+from lottery.runs.jobs import Job
+from lottery.runs.reading import read_run
 from lottery.settings import Training
 from lottery.training import sparse
 from lottery.training.engines import Stretch
@@ -265,6 +269,45 @@ def experiment(**changes: object) -> dict:
         "arms": [{"arm": "iterative"}],
     }
     return tiny | changes
+
+
+def merged(values: dict, over: dict) -> dict:
+    """Settings with others laid over them, as Snakemake does."""
+    both = {name: merged(value, over.get(name, {})) for name, value in values.items() if isinstance(value, dict)}
+    return values | over | both
+
+
+def configured(*names: str) -> dict:
+    """The settings of config/config.yaml with others of that folder laid over them."""
+    values: dict = {}
+    for name in ("config", *names):
+        values = merged(values, yaml.safe_load((REPOSITORY / f"config/{name}.yaml").read_text()))
+    return values
+
+
+BY = ["verbs", pytest.param("Snakemake", marks=pytest.mark.long)]
+"""How a run that a test looks at is made."""
+
+
+def made_by_verbs(results: Path, dataset: Path, **values: object) -> Path:
+    """A finished run `results/<run>` of MNIST: each task of its plan by its verb, in this process.
+
+    dataset: the prepared images. The same files as by Snakemake, which takes a second or two for each job.
+    """
+    settings = read_run(values)
+    run = results / settings.run
+    write_text(run / "settings.json", settings.canonical_json())
+    (results / "data").mkdir(parents=True, exist_ok=True)
+    shutil.copy(dataset, results / "data/mnist.safetensors")
+    for task in tasks_of(settings):
+        if task.verb == "prepare-dataset":
+            continue
+        what = [str(task.place)] if task.place else [task.name] if task.name else []
+        options = []
+        if task.training:
+            options = ["--threads", str(Job(settings, task.training).experiment.threads_per_job)]
+        assert main([task.verb, str(run), *what, *options]) == 0, task
+    return run
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import copy_of_repository, experiment, overlay
+from conftest import BY, copy_of_repository, experiment, made_by_verbs, overlay
 
 from lottery.arms.arm import Arm
 from lottery.arms.lineage import arm
@@ -51,18 +51,18 @@ def test_a_mask_and_a_start_that_mean_nothing_together_are_refused(mask: Mask, s
         Arm("x", mask, start)
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Path:
+@pytest.fixture(scope="module", params=BY)
+def run(request, mnist, tmp_path_factory) -> Path:
     """A finished run of seconds."""
-    workflow = copy_of_repository(tmp_path_factory.mktemp("arms"))
+    folder = tmp_path_factory.mktemp("arms")
     arms = [{"arm": "continued", "levels": [3]}]
     arms += [{"arm": name, "levels": [2]} for name in ("own-values", "initial-magnitude", "noise-0.5")]
-    values = experiment(levels=3, replicates=2, replicates_per_job=2, arms=arms)
-    workflow(
-        "--cores",
-        "2",
-        *overlay(workflow, "arms", run="arms", figures=[], run_experiments=["e"], experiments={"e": values}),
-    )
+    made = experiment(levels=3, replicates=2, replicates_per_job=2, arms=arms)
+    values = {"run": "arms", "figures": [], "run_experiments": ["e"], "experiments": {"e": made}}
+    if request.param == "verbs":
+        return made_by_verbs(folder, mnist, **values)
+    workflow = copy_of_repository(folder)
+    workflow("--cores", "2", *overlay(workflow, "arms", **values))
     return workflow.folder / "results/arms"
 
 

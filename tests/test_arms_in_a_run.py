@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Workflow, copy_of_repository, experiment, overlay
+from conftest import BY, Workflow, copy_of_repository, experiment, made_by_verbs, overlay
 
 from lottery.arrays import Arrays, read_arrays, write_arrays
 from lottery.evidence.verification import verify
@@ -29,6 +29,11 @@ def workflow(tmp_path_factory) -> Workflow:
 
 
 def run_options(workflow: Workflow, **changes: object) -> tuple[str, str]:
+    return overlay(workflow, "arms", **values(**changes))
+
+
+def values(**changes: object) -> dict[str, object]:
+    """The settings of a run of two experiments."""
     first = experiment(
         training=TRAINING,
         seed_name="shared",
@@ -51,13 +56,15 @@ def run_options(workflow: Workflow, **changes: object) -> tuple[str, str]:
         {"arm": "transferred", "levels": [2], "from_experiment": "first"},
     ]
     second = first | {"training": TRAINING | {"learning_rate": 0.003}, "arms": arms}
-    values = {"run": "arms", "figures": [], "run_experiments": ["first", "second"]} | changes
-    return overlay(workflow, "arms", experiments={"first": first, "second": second}, **values)
+    experiments = {"first": first, "second": second}
+    return {"run": "arms", "figures": [], "run_experiments": [*experiments], "experiments": experiments} | changes
 
 
-@pytest.fixture(scope="module")
-def run(workflow) -> Path:
-    return workflow.folder / "results/arms"
+@pytest.fixture(scope="module", params=BY)
+def run(request, mnist, tmp_path_factory) -> Path:
+    if request.param == "Snakemake":
+        return request.getfixturevalue("workflow").folder / "results/arms"
+    return made_by_verbs(tmp_path_factory.mktemp("arms"), mnist, **values())
 
 
 def arrays(run: Path, file: str) -> Arrays:
@@ -152,7 +159,7 @@ def test_scores_of_images_choose_the_mask(run):
     ("keep", "weights", "masks"),
     [("everything", True, True), ("last-level", False, True), ("tables", False, False)],
 )
-def test_a_finished_run_keeps_what_its_settings_say(workflow, run, tmp_path, keep, weights, masks):
+def test_a_finished_run_keeps_what_its_settings_say(run, tmp_path, keep, weights, masks):
     copy = tmp_path / "arms"
     shutil.copytree(run, copy)
     settings = read_settings_of(run).model_copy(update={"keep": keep})
@@ -173,6 +180,7 @@ def test_nothing_is_let_go_of_an_unfinished_run(run, tmp_path):
     assert let_go(copy, read_settings_of(run).model_copy(update={"keep": "tables"})) == []
 
 
+@pytest.mark.long
 def test_what_was_let_go_is_not_asked_for_again(workflow):
     options = run_options(workflow, run="few", keep="tables", run_experiments=["second", "first"])
     workflow("--cores", "2", *options)

@@ -351,6 +351,7 @@ def test_no_more_trainings_are_started_than_there_are_cards(machine, fresh, four
     assert sorted(used) == [A, A, B, B]
 
 
+@pytest.mark.long
 def test_trainings_share_a_card_where_the_settings_say_so(machine, fresh):
     machine(A)
     (fresh.folder / "src/lottery/__main__.py").write_text(TRAIN_BY_WAITING)
@@ -358,6 +359,7 @@ def test_trainings_share_a_card_where_the_settings_say_so(machine, fresh):
     assert at_once(fresh.folder, "begin") == at_once(fresh.folder, "start") == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("gpus", "begun", "started"), [(1, 1, 1), (4, 4, 2)])
 def test_a_limit_given_by_the_user_stands(machine, fresh, four_trainings, gpus, begun, started):
     """Too high a one makes jobs wait for cards."""
@@ -371,6 +373,7 @@ def test_a_run_on_a_gpu_can_be_planned_where_there_is_none(fresh, monkeypatch):
     assert fresh.jobs(*on_gpu(fresh), *networks(4))["train"] == 4
 
 
+@pytest.mark.long
 def test_cards_are_counted_only_for_jobs_on_gpus_of_this_machine(machine, fresh):
     asked = machine(A, B)
     assert fresh.jobs(*SMOKE)

@@ -65,6 +65,7 @@ def threads_as_they_are():
     torch.set_num_threads(before)
 
 
+@pytest.mark.long
 def test_a_run_without_snakemake_is_a_run(mnist, tmp_path):
     settings, run = read_run(RUN), run_beside(mnist, tmp_path)
     left = Execution(settings, run).go(ThreadPoolExecutor(2), 2, time.monotonic() + 600)
@@ -76,6 +77,7 @@ def test_a_run_without_snakemake_is_a_run(mnist, tmp_path):
     assert table.groupby("experiment").size().to_dict() == {"convolved": 2 + 4 + 4 + 2, "late": 4}
 
 
+@pytest.mark.long
 def test_what_was_begun_in_time_is_whole(mnist, tmp_path, monkeypatch):
     """The deadline comes when the second training is done: what is left can be told, and the rest is a run."""
     settings, run = read_run(RUN | {"run_experiments": ["convolved"]}), run_beside(mnist, tmp_path)
@@ -102,6 +104,7 @@ def test_nothing_is_begun_that_would_not_be_done_in_time(mnist, tmp_path):
         finished_part(settings, run)
 
 
+@pytest.mark.long
 def test_the_check_is_rehearsed_on_a_cpu(mnist, tmp_path, threads_as_they_are, monkeypatch, capsys):
     monkeypatch.setattr(throughput, "TRAINING_IMAGES", 300)
     monkeypatch.setattr(throughput, "EVALUATED_SLICES", 1)

@@ -249,6 +249,7 @@ def kill_and_compare(workflow: Workflow, engine: str, kills: int, ready: Callabl
     assert resumable > kills / 4, "kills came late enough for checkpoints"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ["sparse", "torch"])
 def test_a_killed_run_ends_with_the_same_bytes(repository, engine):
     kill_and_compare(repository, engine, 1, lambda checkpoints: any(checkpoints.glob("*.safetensors")), 0.3)

@@ -77,6 +77,7 @@ def checkpoints(workflow: Workflow, run: str) -> list[Path]:
     return list((workflow.folder / "results" / run / "checkpoints").glob("*.safetensors"))
 
 
+@pytest.mark.long
 def test_a_second_snakemake_is_refused_and_the_first_is_unharmed(repository):
     first = options(repository, "first")
     with started(repository, *first, until=lambda: bool(checkpoints(repository, "first"))) as running:
@@ -89,6 +90,7 @@ def test_a_second_snakemake_is_refused_and_the_first_is_unharmed(repository):
     assert repository.jobs(*first) == {}
 
 
+@pytest.mark.long
 def test_after_a_kill_of_snakemake_itself_the_same_command_goes_on(repository):
     killed = options(repository, "killed")
     with started(repository, *killed, until=lambda: bool(checkpoints(repository, "killed"))) as running:

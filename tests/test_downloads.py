@@ -319,6 +319,7 @@ def test_the_environment_names_a_mirror(home, tiny, tmp_path, monkeypatch):
 PREPARED = "results/data/mnist.safetensors"
 
 
+@pytest.mark.long
 def test_the_setting_names_a_mirror_and_wins_over_the_environment(fresh, monkeypatch):
     mirror = fresh.folder.parent / "it's {a} $mirror"
     mirror.mkdir()

@@ -276,6 +276,7 @@ seed(7)(test_engines.test_engines_agree_for_any_shape)()
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "variables"),
     [

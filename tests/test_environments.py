@@ -135,6 +135,7 @@ def conda(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("conda")
 def test_snakemake_finds_the_environments_and_hands_them_to_conda(fresh):
     said = fresh("--sdm", "conda", "--list-conda-envs", *SMOKE)

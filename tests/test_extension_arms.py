@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Workflow, copy_of_repository, examples
+from conftest import Workflow, copy_of_repository, examples, job_counts
 
 from lottery.arrays import read_arrays
 from lottery.networks import build
@@ -17,15 +17,32 @@ OPTIONS = ("--configfile", "my/smallest.yaml")
 
 
 @pytest.fixture(scope="module")
-def workflow(tmp_path_factory) -> Workflow:
+def example(tmp_path_factory) -> Workflow:
+    """A copy with the document's files."""
     made = copy_of_repository(tmp_path_factory.mktemp("smallest"))
     (made.folder / "my").mkdir()
     (made.folder / "my/smallest.py").write_text(EXTENSION)
     (made.folder / "my/smallest.yaml").write_text(CONFIG)
-    made("--cores", "2", *OPTIONS)
     return made
 
 
+@pytest.fixture(scope="module")
+def workflow(example) -> Workflow:
+    """The same, with the document's run complete."""
+    example("--cores", "2", *OPTIONS)
+    return example
+
+
+def test_the_example_is_taken(example):
+    jobs = job_counts(example("-n", "--forceall", *OPTIONS))
+    assert {name: jobs[name] for name in ("prune", "make_control", "plot")} == {
+        "prune": 6,
+        "make_control": 3,
+        "plot": 1,
+    }
+
+
+@pytest.mark.long
 def test_the_smallest_weights_stay(workflow):
     folder = workflow.folder / "results/smallest/lenet-mnist/r0-1"
     trained = read_arrays(folder / "dense/level0/trained.safetensors")
@@ -41,6 +58,7 @@ def test_the_smallest_weights_stay(workflow):
     ]
 
 
+@pytest.mark.long
 def test_an_edit_repeats_the_arms_that_the_file_adds_and_their_figure(workflow):
     path = workflow.folder / "my/smallest.py"
     path.write_text(EXTENSION + "\n# A remark.\n")

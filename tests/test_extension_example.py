@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import Workflow, copy_of_repository, examples, experiment, overlay
+from conftest import Workflow, copy_of_repository, examples, experiment, job_counts, overlay
 
 SECTION = "A network or a dataset of your own"
 EXTENSION, MAKER = examples(SECTION, "python")
@@ -27,11 +27,16 @@ def with_example(workflow: Workflow) -> Workflow:
 
 
 @pytest.fixture(scope="module")
-def stripes(tmp_path_factory) -> Workflow:
-    """A copy in which the document's run is complete."""
-    workflow = with_example(copy_of_repository(tmp_path_factory.mktemp("stripes")))
-    workflow("--cores", "2", *STRIPES)
-    return workflow
+def example(tmp_path_factory) -> Workflow:
+    """A copy with the document's files."""
+    return with_example(copy_of_repository(tmp_path_factory.mktemp("stripes")))
+
+
+@pytest.fixture(scope="module")
+def stripes(example) -> Workflow:
+    """The same, with the document's run complete."""
+    example("--cores", "2", *STRIPES)
+    return example
 
 
 def lottery(workflow: Workflow, *arguments: str, status: int = 0, folder: Path | None = None) -> str:
@@ -47,6 +52,11 @@ def lottery(workflow: Workflow, *arguments: str, status: int = 0, folder: Path |
     return done.stdout if status == 0 else done.stderr
 
 
+def test_the_example_is_taken(example):
+    assert job_counts(example("-n", "--forceall", *STRIPES))["train"] == 5
+
+
+@pytest.mark.long
 def test_the_example_runs_and_its_network_learns(stripes):
     levels = pd.read_csv(stripes.folder / "results/stripes/tables/levels.csv")
     assert set(levels["network"]) == {"conv-stripes"}
@@ -64,6 +74,7 @@ def test_the_example_runs_and_its_network_learns(stripes):
     }, "nothing compiled is left there"
 
 
+@pytest.mark.long
 def test_the_finished_example_is_verified_and_planned(stripes):
     named = ("--extension", "my/stripes.py")
     assert "are what they should be" in lottery(stripes, "verify", *named, "results/stripes")
@@ -72,6 +83,7 @@ def test_the_finished_example_is_verified_and_planned(stripes):
     assert "5 train 10 networks" in stripes("--cores", "1", *STRIPES, "--", "plan")
 
 
+@pytest.mark.long
 def test_a_file_that_is_no_longer_the_one_that_trained_is_named(stripes):
     path = stripes.folder / "my/stripes.py"
     path.write_text(EXTENSION + "\n# Another remark.\n")
@@ -83,6 +95,7 @@ def test_a_file_that_is_no_longer_the_one_that_trained_is_named(stripes):
     assert len(wrong) == 5, "every training"
 
 
+@pytest.mark.long
 def test_a_missing_file_of_a_finished_run_is_named(stripes, tmp_path):
     run = str(stripes.folder / "results/stripes")
     told = lottery(stripes, "verify", "--extension", "my/stripes.py", run, status=1, folder=tmp_path)
@@ -90,6 +103,7 @@ def test_a_missing_file_of_a_finished_run_is_named(stripes, tmp_path):
     assert "my/stripes.py: cannot be read: No such file or directory; relative paths start at the working" in told
 
 
+@pytest.mark.long
 def test_looking_at_a_run_does_not_run_its_code(stripes, tmp_path):
     """Somebody else's run, whose settings name a file that is there."""
     run = str(stripes.folder / "results/stripes")
@@ -102,6 +116,7 @@ def test_looking_at_a_run_does_not_run_its_code(stripes, tmp_path):
     assert not (tmp_path / "it-was-run").exists()
 
 
+@pytest.mark.long
 def test_an_edit_repeats_the_experiments_that_use_the_file_alone(stripes):
     both = overlay(
         stripes, "both", run_experiments=["stripes", "other"], experiments={"other": experiment(arms=[])}, run="both"
@@ -125,6 +140,7 @@ def test_an_edit_repeats_the_experiments_that_use_the_file_alone(stripes):
 HOSTILE = """it's; touch owned $(touch owned2) "x" & y.py"""
 
 
+@pytest.mark.long
 def test_a_file_with_a_hostile_name_is_a_file(stripes):
     (stripes.folder / HOSTILE).write_text(EXTENSION)
     options = overlay(stripes, "hostile", run="hostile", extensions=[HOSTILE])
@@ -135,15 +151,15 @@ def test_a_file_with_a_hostile_name_is_a_file(stripes):
 
 
 @pytest.mark.parametrize("name", ["{config}.py", "<results>.py"])
-def test_a_file_that_snakemake_would_take_for_a_pattern_is_refused(stripes, name):
-    (stripes.folder / name).write_text(EXTENSION)
-    said = stripes("-n", *STRIPES, overlay(stripes, "pattern", extensions=[name])[1], fails=True)
+def test_a_file_that_snakemake_would_take_for_a_pattern_is_refused(example, name):
+    (example.folder / name).write_text(EXTENSION)
+    said = example("-n", *STRIPES, overlay(example, "pattern", extensions=[name])[1], fails=True)
     assert f"extensions: {name}: a file with one of" in said
     assert "Traceback" not in said
 
 
-def test_an_error_stops_snakemake_with_one_line(stripes):
-    (stripes.folder / "my/broken.py").write_text("\n1 / 0\n")
-    said = stripes("-n", *STRIPES, overlay(stripes, "broken", extensions=["my/broken.py"])[1], fails=True)
+def test_an_error_stops_snakemake_with_one_line(example):
+    (example.folder / "my/broken.py").write_text("\n1 / 0\n")
+    said = example("-n", *STRIPES, overlay(example, "broken", extensions=["my/broken.py"])[1], fails=True)
     assert "config: extensions: my/broken.py, line 2: ZeroDivisionError: division by zero" in said
     assert "Traceback" not in said

@@ -108,8 +108,14 @@ def planted(workflow: Workflow, edits: list[tuple[str, str, str]]) -> Iterator[N
             os.utime(path, (status.st_atime, status.st_mtime))
 
 
+def test_growth_repeats_nothing(smoke):
+    with planted(smoke, [edit for edits in EDITS.values() for edit in edits]):
+        assert smoke.jobs(*SMOKE) == {}
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("what", EDITS)
-def test_growth_repeats_nothing(smoke, what):
+def test_each_kind_of_growth_repeats_nothing(smoke, what):
     with planted(smoke, EDITS[what]):
         assert smoke.jobs(*SMOKE) == {}
 

@@ -69,6 +69,7 @@ def made_up(tmp_path, monkeypatch):
     return tmp_path, hashes
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("locks", "told"),
     [

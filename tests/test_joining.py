@@ -25,6 +25,9 @@ SECOND = "lenet-again"
 
 WITHOUT_HISTOGRAMS = ["figure1", "figure3", "figure11"]
 
+FIGURES = ["figure1", "figure3", "figure15", "figure23"]
+"""Lines by size and along training, histograms of weights and of movement: all tables are drawn."""
+
 
 def settings_of(run: Path) -> dict:
     return json.loads((run / "tables/settings.json").read_text())
@@ -44,9 +47,11 @@ def write_tables(run: Path, values: dict) -> None:
 @pytest.fixture(scope="module")
 def runs(smoke, tmp_path_factory) -> dict[str, Path]:
     """The finished run `smoke`, another one of other experiments, and one of the experiments of both."""
-    first, folder = smoke.folder / "results/smoke", tmp_path_factory.mktemp("runs")
-    second, both = folder / "again", folder / "both"
-    values = settings_of(first)
+    folder = tmp_path_factory.mktemp("runs")
+    first, second, both = folder / "smoke", folder / "again", folder / "both"
+    shutil.copytree(smoke.folder / "results/smoke", first, ignore=shutil.ignore_patterns("figures"))
+    values = settings_of(first) | {"figures": FIGURES}
+    (first / "tables/settings.json").write_text(json.dumps(values, indent=1))
     shutil.copytree(first / "lenet-mnist", second / SECOND)
     for path in second.rglob("summary.json"):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"experiment": SECOND}))
@@ -334,7 +339,9 @@ PUBLISHED = {
 """Runs of docs/results whose experiments may be trained apart, and those of one part, which stand among the others."""
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == "recipes" else pytest.mark.long) for name in PUBLISHED]
+)
 def test_published_runs_can_be_joined_of_two_parts(name, tmp_path):
     published, late = REPOSITORY / "docs/results" / name, PUBLISHED[name]
     settings = json.loads((published / "settings.json").read_text())

@@ -22,6 +22,7 @@ def outer(tmp_path) -> Workflow:
     return Workflow(folder)
 
 
+@pytest.mark.long
 def test_the_example_runs_and_writes_nothing_elsewhere(outer):
     before = files_of(outer.folder.parent / "lottery-ticket-workflow")
     outer("--cores", "2")
@@ -61,6 +62,7 @@ rule both:
     assert "Estimate of the run 'second'" in outer("--cores", "1", "deeper_plan")
 
 
+@pytest.mark.long
 def test_relative_paths_of_extensions_start_at_the_working_directory(outer):
     own = outer.folder / "my own.py"
     own.write_text(examples("A network or a dataset", "python")[0])

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
-from conftest import REPOSITORY, SMOKE, experiment, overlay
+from conftest import SMOKE, configured, experiment, overlay
 
 from lottery.commands.main import main
 from lottery.errors import LotteryError
@@ -52,24 +51,11 @@ def run_of(**experiments: dict) -> dict:
     return {"run": "made-up", "run_experiments": list(experiments), "experiments": experiments}
 
 
-def merged(values: dict, over: dict) -> dict:
-    """Settings with others laid over them, as Snakemake does."""
-    both = {name: merged(value, over.get(name, {})) for name, value in values.items() if isinstance(value, dict)}
-    return values | over | both
-
-
-def configured(*names: str) -> dict:
-    values: dict = {}
-    for name in ("config", *names):
-        values = merged(values, yaml.safe_load((REPOSITORY / f"config/{name}.yaml").read_text()))
-    return values
-
-
 @pytest.mark.parametrize(
     ("values", "options"),
     [
-        (configured(), ()),
-        (configured("paper-mnist"), ("--configfile", "config/paper-mnist.yaml")),
+        pytest.param(configured(), (), marks=pytest.mark.long),
+        pytest.param(configured("paper-mnist"), ("--configfile", "config/paper-mnist.yaml"), marks=pytest.mark.long),
         (configured("smoke-conv"), ("--configfile", "config/smoke-conv.yaml")),
         (run_of(plain=experiment(), tangled=experiment(**TANGLED)), None),
     ],

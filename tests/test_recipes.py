@@ -12,11 +12,13 @@ from torch import nn
 
 from lottery.arms.operations import rewind
 from lottery.arrays import of_member, stack
-from lottery.benchmark.plain_networks import arrays_of, plain_network
+from lottery.benchmark.plain_networks import LAST_GROUPS, arrays_of, plain_network
+from lottery.benchmark.plain_networks import vgg as plain_vgg
 from lottery.datasets.batches import random_views
 from lottery.datasets.images import Chosen, Images, Split
 from lottery.errors import LotteryError
-from lottery.networks import build, fully_connected
+from lottery.networks import NETWORKS, Network, build, fully_connected
+from lottery.networks.catalog import vgg
 from lottery.randomness import Seed
 from lottery.runs.reading import read_run
 from lottery.settings import Training
@@ -51,10 +53,35 @@ def images(count: int, shape: tuple[int, ...], random: np.random.Generator) -> C
 
 @pytest.mark.parametrize("name", ["resnet-20", "vgg-16", "vgg-19"])
 def test_an_independent_module_reaches_the_same_weights(name):
-    """Weights, running statistics and evaluation, over warmup and both drops, with decay and a mask."""
-    random = np.random.default_rng(0)
-    shape = (3, 16, 16) if name != "resnet-20" else SHAPE
-    network = build(name, shape, 10)
+    """Weights, running statistics and evaluation, over warmup and both drops, with decay and a mask.
+
+    VGG has an eighth of its channels; its own are tested below.
+    """
+    if name == "resnet-20":
+        check_against_a_module(build(name, SHAPE, 10), plain_network(name, SHAPE))
+        return
+    shape = (3, 16, 16)
+    (groups,) = NETWORKS[name].args
+    narrow = [[width // 8 for width in group] for group in groups]
+    check_against_a_module(vgg(narrow, shape, 10), plain_vgg(LAST_GROUPS[name], 3, 10, narrower=8))
+
+
+@pytest.mark.parametrize("name", ["vgg-16", "vgg-19"])
+def test_a_vgg_has_the_arrays_of_an_independent_module(name):
+    network, model = build(name, (3, 32, 32), 10), plain_network(name, (3, 32, 32))
+    expected = [tuple(values.shape) for values in arrays_of(model)]
+    assert [values.shape for values in network.initial(np.random.default_rng(0)).values()] == expected
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["vgg-16", "vgg-19"])
+def test_an_independent_vgg_of_full_width_reaches_the_same_weights(name):
+    shape = (3, 16, 16)
+    check_against_a_module(build(name, shape, 10), plain_network(name, shape))
+
+
+def check_against_a_module(network: Network, model: nn.Module) -> None:
+    random, shape = np.random.default_rng(0), network.image_shape
     mask = {layer.weight_name: (random.random(layer.shape) < 0.5).astype(np.uint8) for layer in network.layers}
     start = rewind(network.initial(random), mask)
     split = Split(*(images(count, shape, random) for count in (24, 60, 10)))
@@ -65,7 +92,7 @@ def test_an_independent_module_reaches_the_same_weights(name):
     while not course.finished:
         course.advance()
 
-    model = plain_network(name, shape).double()
+    model = model.double()
     for values, initial in zip(arrays_of(model), start.values(), strict=True):
         values.copy_(torch.tensor(initial))
     parameters = list(model.parameters())

@@ -63,7 +63,13 @@ def test_the_claims_are_judged_from_the_table(run):
     pd.testing.assert_frame_equal(found, claims, check_dtype=False, rtol=1e-9)
 
 
-@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+SHOWN = ("appendix-g-part", "conv-fashion", "paper-mnist", "recipes")
+"""Runs whose figures are of many kinds and soon drawn."""
+
+
+@pytest.mark.parametrize(
+    "run", [pytest.param(run, id=run.name, marks=[] if run.name in SHOWN else pytest.mark.long) for run in RUNS]
+)
 def test_the_figures_are_drawn_from_the_tables(run, tmp_path):
     levels = read_table(run / "levels.csv", LEVELS)
     for name in figures_of_run(read_finished_run(run / "settings.json")):

@@ -310,6 +310,7 @@ def test_commands_hold_nothing_unquoted_but_words_and_paths(harmless):
         assert re.fullmatch(r"[^>]* > [\w./-]+ 2>&1", re.sub(r"'[^']*'", "", command)), "written to one log"
 
 
+@pytest.mark.long
 def test_a_folder_with_a_hostile_name_is_a_folder(tmp_path):
     repository = tmp_path / """it's; touch owned $(touch owned2) "x" & y"""
     workflow = copy_of_repository(repository)

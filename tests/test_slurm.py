@@ -60,6 +60,7 @@ def test_each_attempt_asks_for_more_time_and_memory_and_no_gpu(fresh, record):
         assert " -A " not in line
 
 
+@pytest.mark.long
 def test_a_training_on_a_gpu_asks_for_one(fresh, record):
     submit(fresh, device="cuda")
     assert all(" --gpus=1 " in line for line in record())
@@ -90,9 +91,10 @@ def test_every_site_setting_named_in_the_profile_reaches_slurm(fresh, record):
 
 def test_the_profile_changes_no_step_and_submits_trainings_only(fresh):
     """A dry run with it needs no Slurm; Snakemake refuses a profile with a key that it does not know."""
-    assert fresh.jobs(*PROFILE) == fresh.jobs("--profile", "workflow/profiles/local")
+    jobs = fresh.jobs(*PROFILE, *SMOKE)
+    assert jobs == fresh.jobs("--profile", "workflow/profiles/local", *SMOKE)
     local = re.search(r"^localrules:\n((?:    .*\n)+)", (fresh.folder / "Snakefile").read_text(), flags=re.MULTILINE)
-    submitted = set(fresh.jobs(*PROFILE)) - set(re.findall(r"\w+", local[1]))
+    submitted = set(jobs) - set(re.findall(r"\w+", local[1]))
     assert submitted == {"train", "all"}
 
 
@@ -131,6 +133,7 @@ def jobs_in(said: str) -> list[str]:
     return re.findall(r"submitted with SLURM jobid (\d+) ", said)
 
 
+@pytest.mark.long
 def test_a_training_through_slurm_gives_the_bytes_of_a_local_one(cluster, fresh):
     fresh("--cores", "1", *dense_network(fresh, "local"))
     site = uncomment(fresh, slurm_partition="urgent", constraint="pretended")

@@ -34,6 +34,7 @@ def test_paper_mnist_is_declared_in_full(fresh):
     }
 
 
+@pytest.mark.long
 def test_paper_cifar10_is_declared_in_full(fresh):
     jobs = fresh.jobs("--configfile", "config/paper-cifar10.yaml")
     conv, deep = 5 * (22 + 26 + 26), 3 * 3 * (32 + 14)
@@ -53,6 +54,7 @@ def test_paper_cifar10_is_declared_in_full(fresh):
     }
 
 
+@pytest.mark.long
 def test_a_tenth_of_paper_mnist_is_the_same_jobs(fresh):
     whole = fresh.jobs("--configfile", "config/paper-mnist.yaml")
     options = ("--configfile", "config/paper-mnist.yaml", "config/paper-mnist-tenth.yaml")
@@ -64,6 +66,7 @@ def test_a_tenth_of_paper_mnist_is_the_same_jobs(fresh):
     assert settings["experiments"]["lenet-mnist"]["training"]["iterations"] == 5000
 
 
+@pytest.mark.long
 def test_the_grid_of_figure_4c_has_the_papers_steps(fresh):
     """2.5 points of the hidden layers: 39 steps instead of 7, each a ticket and its mask reinitialised."""
     coarse, fine = (
@@ -80,15 +83,17 @@ def test_the_grid_of_figure_4c_has_the_papers_steps(fresh):
 @pytest.mark.parametrize(
     ("target", "figures"),
     [
-        ("figure1", 1),
-        ("figure3", 1),
         ("figure4", 3),
-        ("figure4b", 1),
-        *((f"figure{number}", 1) for number in (5, 6, 7, 8)),
+        ("figure7", 1),
         ("figure_size", 1),
-        ("figure23", 1),
-        ("figures", 14),
         ("claims", 0),
+        *(
+            pytest.param(target, figures, marks=pytest.mark.long)
+            for target, figures in [
+                *((f"figure{number}", 1) for number in ("1", "3", "4b", 5, 6, 8, 23)),
+                ("figures", 14),
+            ]
+        ),
     ],
 )
 def test_targets(smoke, target, figures):

@@ -119,6 +119,7 @@ def threads_as_they_are():
     torch.set_num_threads(before)
 
 
+@pytest.mark.long
 def test_the_verb_writes_a_table(tmp_path, threads_as_they_are, monkeypatch, capsys):
     monkeypatch.setattr(throughput, "TRAINING_IMAGES", 300)
     monkeypatch.setattr(throughput, "EVALUATED_SLICES", 1)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import configured, made_by_verbs, merged
 
 from lottery.arrays import read_arrays, write_arrays
 from lottery.commands.main import main
@@ -17,14 +18,22 @@ STACK = "lenet-mnist/r0-1"
 
 
 @pytest.fixture(scope="module")
-def finished(smoke, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
-    shutil.copytree(smoke.folder / "results", folder / "results")
-    return folder / "results"
+def finished(mnist, tmp_path_factory) -> Path:
+    """The run `smoke` of a smaller network, with fewer images and figures, and so verified in a moment."""
+    images = dict.fromkeys(("training_images", "validation_images", "test_images"), 1000)
+    small = {"network": "lenet-30-10", "training": images}
+    own = {"figures": ["figure1", "figure4b", "figure15"], "experiments": {"lenet-mnist": small}}
+    return made_by_verbs(tmp_path_factory.mktemp("finished"), mnist, **merged(configured("smoke"), own)).parent
 
 
 def test_a_whole_run_is_what_it_says(finished, capsys):
     assert main(["verify", str(finished / "smoke")]) == 0
+    assert "masks, starts, weights, accuracies and tables are what they should be" in capsys.readouterr().out
+
+
+@pytest.mark.long
+def test_the_smoke_run_is_what_it_says(smoke, capsys):
+    assert main(["verify", str(smoke.folder / "results/smoke")]) == 0
     assert "masks, starts, weights, accuracies and tables are what they should be" in capsys.readouterr().out
 
 
@@ -145,7 +154,7 @@ DAMAGES = {
     "a missing file": ("iterative/level3/trained.safetensors", Path.unlink),
     "a snapshot that was not asked for": (
         "dense/level0/snapshots.safetensors",
-        lambda path: write_arrays(path, {"20:fc1.weight": np.zeros((2, 300, 784), np.float32)}),
+        lambda path: write_arrays(path, {"20:fc1.weight": np.zeros((2, 30, 784), np.float32)}),
     ),
     "no checksums": ("random/level3/summary.json", no_checksums),
     "another engine": ("random/level3/summary.json", text('"engine": "sparse"', '"engine": "torch"')),

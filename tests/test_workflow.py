@@ -8,6 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
+import pytest
 from conftest import REPOSITORY, SMOKE, One, Workflow, experiment, job_counts, overlay
 
 from lottery.arrays import of_member, read_arrays
@@ -140,6 +141,7 @@ def test_levels_table(smoke):
     assert table.filter(like="accuracy").max().max() <= 1
 
 
+@pytest.mark.long
 def test_accuracies_of_the_table_are_those_of_the_weights(smoke):
     table = pd.read_csv(smoke.folder / "results/smoke/tables/levels.csv")
     splits = read_splits(smoke.folder / "results/data/mnist.safetensors", Training(), 0, range(2))

@@ -71,9 +71,11 @@ def residual(channels: int, classes: int) -> nn.Module:
     return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes))
 
 
-def vgg(last_groups: int, channels: int, classes: int) -> nn.Module:
+def vgg(last_groups: int, channels: int, classes: int, narrower: int = 1) -> nn.Module:
+    """narrower: by how much the widths are divided."""
     layers: list[nn.Module] = []
-    for width, count in [(64, 2), (128, 2), (256, last_groups), (512, last_groups), (512, last_groups)]:
+    for full_width, count in [(64, 2), (128, 2), (256, last_groups), (512, last_groups), (512, last_groups)]:
+        width = full_width // narrower
         for _ in range(count):
             layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
             channels = width
