@@ -23,6 +23,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/progress.smk"
+include: "workflow/rules/folder.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/tickets.smk"
 include: "workflow/rules/training.smk"
@@ -47,6 +48,7 @@ localrules:
 # Snakemake 9 limits the rate of job starts, and for that has every finished job start a timer that looks at all waiting jobs
 # again each second: about 120 of them took a fifth of a core. Trainings take longer than a second, so no limit is needed.
 onstart:
+    check_slurm()
     workflow.scheduler.job_rate_limiter = None
     # For those who type commands: these read the settings where the run's results are.
     if not IS_MODULE:
@@ -62,20 +64,21 @@ onsuccess:
 rule all:
     default_target: True
     input:
-        expand("<results>/figures/{figure}.png", figure=figure_names()),
+        drawn(figure_names()),
         rules.collect.output,
+        rules.describe_tickets.output if layers() else [],
         rules.judge_claims.output,
 
 
 rule figures:
     input:
-        expand("<results>/figures/{figure}.png", figure=figure_names()),
+        drawn(figure_names()),
 
 
 rule tables:
     input:
         rules.collect.output,
-        layers(),
+        rules.describe_tickets.output if layers() else [],
 
 
 rule claims:
@@ -85,7 +88,7 @@ rule claims:
 
 rule figure4:
     input:
-        expand("<results>/figures/figure4{part}.png", part=["a", "b", "c"]),
+        drawn(["figure4a", "figure4b", "figure4c"]),
 
 
 # One target for each figure: figure1, figure3, figure4a, ..., figure_size.
@@ -95,4 +98,4 @@ for figure in CATALOG:
         name:
             figure.replace("-", "_")
         input:
-            f"<results>/figures/{figure}.png",
+            drawn([figure]),

@@ -11,7 +11,8 @@ import psutil
 import pytest
 from conftest import Workflow, copy_of_repository, experiment, overlay
 
-LOCKED = "Directory cannot be locked"
+GOES_ON = "Another Snakemake runs in this folder and makes some of the same files: wait until it is done"
+KILLED = "A Snakemake that ran in this folder was killed, which left it locked"
 
 
 def options(workflow: Workflow, run: str) -> tuple[str, ...]:
@@ -77,14 +78,25 @@ def checkpoints(workflow: Workflow, run: str) -> list[Path]:
     return list((workflow.folder / "results" / run / "checkpoints").glob("*.safetensors"))
 
 
+def lottery_adopts(workflow: Workflow, run: str) -> str:
+    """What `lottery adopt` says when it refuses."""
+    command = [sys.executable, "-m", "lottery", "adopt", f"results/{run}"]
+    done = subprocess.run(command, cwd=workflow.folder, capture_output=True, text=True)
+    assert done.returncode == 1
+    return done.stderr
+
+
 @pytest.mark.long
 def test_a_second_snakemake_is_refused_and_the_first_is_unharmed(repository):
     first = options(repository, "first")
     with started(repository, *first, until=lambda: bool(checkpoints(repository, "first"))) as running:
         said = repository(*first, fails=True)
         assert running.poll() is None, "the first still runs"
-        assert LOCKED in said
+        assert GOES_ON in said
+        assert "--unlock" not in said
         assert "Traceback" not in said
+        said = lottery_adopts(repository, "first")
+        assert "Snakemake runs in this folder; wait until it is done" in said
         assert running.wait(60) == 0
     assert results(repository, "first") == results(repository, "whole")
     assert repository.jobs(*first) == {}
@@ -98,8 +110,8 @@ def test_after_a_kill_of_snakemake_itself_the_same_command_goes_on(repository):
         assert running.returncode == -9
     assert not list((repository.folder / "results/killed").glob("x/**/trained.safetensors")), "killed while training"
     said = repository(*killed, fails=True)
-    assert LOCKED in said
-    assert "--unlock" in said
+    assert KILLED in said
+    assert "snakemake --unlock, then the same command with --rerun-incomplete" in said
     repository("--unlock", *killed)
     said = repository("--rerun-incomplete", *killed)
     assert results(repository, "killed") == results(repository, "whole")

@@ -98,6 +98,20 @@ def test_the_profile_changes_no_step_and_submits_trainings_only(fresh):
     assert submitted == {"train", "all"}
 
 
+def test_without_slurm_the_profile_says_so_before_anything_runs(fresh, tmp_path, monkeypatch):
+    """On a machine whose programs are all there but Slurm's."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for program in {file.name: file for folder in os.get_exec_path() for file in Path(folder).glob("*")}.values():
+        if not program.name.startswith(("s", "python", "lottery")) or program.name in ("sh", "sort", "sed"):
+            (programs / program.name).symlink_to(program)
+    monkeypatch.setenv("PATH", str(programs))
+    said = fresh(*PROFILE, *SMOKE, fails=True)
+    assert "sbatch is not here: the profile for Slurm is for a machine from which jobs are submitted" in said
+    assert "Traceback" not in said
+    assert not (fresh.folder / "results/data").exists()
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     if os.geteuid():

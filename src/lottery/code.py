@@ -9,6 +9,9 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 
+REPOSITORY = PACKAGE.parents[1]
+"""Where the workflow lies, and the datasets that it brings."""
+
 TOLD = (
     "arms/arm.py",
     "arms/lineage.py",
@@ -36,6 +39,25 @@ TOLD = (
 """Files whose edit repeats nothing by itself: what they say of a job is among its parameters (`runs.dependence`) or
 chooses its inputs, or it changes no result.
 """
+
+
+VERBS = {
+    "prepare-dataset": ("datasets/images.py",),
+    **dict.fromkeys(("initialize", "rewind", "make-control", "prune"), ("runs/steps.py",)),
+    "train": ("training/job.py",),
+    "score": ("training/scores.py",),
+    "collect": ("analysis/tables.py",),
+    "describe-tickets": ("analysis/ticket_weights.py",),
+    "judge-claims": ("analysis/claims.py", "analysis/claims_text.py"),
+    "plot": ("figures/drawing.py",),
+}
+"""The modules that do what a verb promises: what it makes is made anew when they, or what they import, are edited."""
+
+
+@cache
+def of_verb(verb: str) -> str:
+    """A hash of the code that a verb's results depend on."""
+    return digest_of(modules_of(*VERBS[verb]))
 
 
 def modules_of(*names: str) -> list[Path]:

@@ -222,6 +222,11 @@ def figure_names():
     return figures_of_run(SETTINGS)
 
 
+def drawn(figures):
+    """The files of these figures: asked for one by one, so that each that is gone is drawn again."""
+    return [f"<results>/figures/{figure}.{suffix}" for figure in figures for suffix in ("pdf", "svg", "png")]
+
+
 def extensions_of_dataset(wildcards):
     """The user's files that a dataset depends on."""
     return extensions.needed(SETTINGS.extensions, [("dataset", wildcards.dataset)])

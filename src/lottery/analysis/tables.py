@@ -104,6 +104,8 @@ class Summary(BaseModel):
     members: Annotated[list[TrainedNetwork], Field(min_length=1)]
     sha256: dict[str, str]
     git_commit: str | None = None
+    code: dict[str, str] = {}
+    depends_on: dict[str, str] = {}
     engine: str | None = None
     device: str = "cpu"
 
@@ -248,4 +250,9 @@ def columns_of(name: str) -> list[str]:
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV, whole or not at all; numbers are written so that reading gives them back exactly."""
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    write_text(path, as_csv(table))
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    """A table as CSV with a head."""
+    return table.to_csv(index=False, lineterminator="\n")

@@ -113,6 +113,13 @@ def maker(place: Place, file: File) -> Maker:
     return "initialize" if isinstance(row.mask, Whole) and isinstance(row.start, Fresh) else "rewind"
 
 
+def makers(place: Place) -> list[Maker]:
+    """The verbs that make the files of a place, in their order."""
+    asked: dict[File, bool] = {"scores": needs_scores(place), "mask": arm(place.arm).masked}
+    files: list[File] = [*(file for file, needed in asked.items() if needed), "start", "trained"]
+    return list(dict.fromkeys(maker(place, file) for file in files))
+
+
 def files_read(place: Place, verb: str, experiment: Experiment) -> list[tuple[Place, File]]:
     """The files of places that a verb reads to make those of a place."""
     inputs, masked = made_from(place, experiment), arm(place.arm).masked

@@ -39,6 +39,23 @@ def verify(
     print(f"{run}: masks, starts, weights, accuracies and tables are what they should be")
 
 
+def adopt(run: Run, *, settings: SettingsFile = None) -> None:
+    """Look at a run that was moved or lost files: record what is right, make again what takes no training.
+
+    What is not right, the next run of Snakemake makes again, with what follows from it.
+    """
+    from lottery.evidence.adoption import State
+    from lottery.evidence.adoption import adopt as adopt_run
+
+    found = adopt_run(run, settings)
+    right, stale, absent = (len(found.in_state(state)) for state in (State.RIGHT, State.STALE, State.ABSENT))
+    for path in found.made:
+        print(f"{path}: made again")
+    for line in found.wrong:
+        print(line)
+    print(f"{run}: {right} steps are right and recorded, {stale} are to be made again, {absent} were not done yet")
+
+
 def let_go(run: Run, *, settings: SettingsFile = None) -> None:
     """Remove from a finished run what the key `keep` of its settings does not keep, as the workflow does at its end."""
     from lottery.runs.keeping import let_go as let_go_of

@@ -25,6 +25,7 @@ VERBS: list[Callable[..., None]] = [
     tables.plot,
     finished.plan,
     finished.verify,
+    finished.adopt,
     finished.let_go,
     finished.publish,
     finished.join,

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from lottery.analysis.claims import judge
 from lottery.analysis.claims_text import as_html, as_markdown
 from lottery.analysis.tables import (
     HISTORY,
+    LEVELS,
     Summary,
+    as_csv,
     collect_curves,
     collect_levels,
     collect_weights,
@@ -136,14 +138,7 @@ class Verification:
         """Raise Wrong for the first thing that is wrong."""
         summary = read_summary(self.folder)
         self.check_summary(summary)
-        named = {"start.safetensors", "trained.safetensors", "snapshots.safetensors", "history.csv"}
-        named |= {"mask.safetensors"} if self.job.arm.masked else set()
-        if set(summary.sha256) != named:
-            told = f"sha256 names {sorted(summary.sha256)}, expected {sorted(named)}"
-            raise Wrong(self.folder / "summary.json", told)
-        for name, sha256 in summary.sha256.items():
-            if hashlib.sha256(read_bytes(self.folder / name)).hexdigest() != sha256:
-                raise Wrong(self.folder / name, "is not the file that summary.json speaks of (SHA-256)")
+        self.check_checksums(summary)
         start = self.parameters("start.safetensors")
         own = mask(self.run, self.job) if self.job.arm.masked else {}
         if own:
@@ -155,6 +150,19 @@ class Verification:
         self.check_history(summary)
         if self.images:
             self.check_accuracies(summary, trained, own, self.images)
+
+    def check_checksums(self, summary: Summary, let_go: Collection[str] = ()) -> None:
+        """The files are those that the training read and wrote; let_go: names of those that may be absent."""
+        named = {"start.safetensors", "trained.safetensors", "snapshots.safetensors", "history.csv"}
+        named |= {"mask.safetensors"} if self.job.arm.masked else set()
+        if set(summary.sha256) != named:
+            told = f"sha256 names {sorted(summary.sha256)}, expected {sorted(named)}"
+            raise Wrong(self.folder / "summary.json", told)
+        for name, sha256 in summary.sha256.items():
+            if name in let_go and not (self.folder / name).exists():
+                continue
+            if hashlib.sha256(read_bytes(self.folder / name)).hexdigest() != sha256:
+                raise Wrong(self.folder / name, "is not the file that summary.json speaks of (SHA-256)")
 
     def parameters(self, name: str) -> Arrays:
         return read_parameters(self.folder / name, self.job.network, len(self.job.members))
@@ -232,12 +240,16 @@ class Verification:
             return scored
         found = scores(self.run, job)
         if self.images:
-            from lottery.training.scores import gradient_scores
-
-            for name, expected in gradient_scores(job, self.run).items():
-                if not np.allclose(found[name], expected, rtol=SCORES_APART, atol=1e-3 * SCORES_APART * expected.max()):
-                    raise Wrong(self.folder / "scores.safetensors", f"{name} is not what the images give")
+            self.check_scores(found)
         return found
+
+    def check_scores(self, found: Arrays) -> None:
+        """Scores are those that the images give."""
+        from lottery.training.scores import gradient_scores
+
+        for name, expected in gradient_scores(self.job, self.run).items():
+            if not np.allclose(found[name], expected, rtol=SCORES_APART, atol=1e-3 * SCORES_APART * expected.max()):
+                raise Wrong(self.folder / "scores.safetensors", f"{name} is not what the images give")
 
     def check_start(self, start: Arrays, own: Arrays) -> None:
         """Bit for bit what the arm makes of the checkpoint and the mask."""
@@ -329,38 +341,51 @@ def check_tables(run: Path, settings: Settings) -> None:
 
     A run that was asked for less has no claims, or not all figures; what it has is checked.
     """
-    tables, folders = run / "tables", [run / job.place.folder for job in trainings(settings)]
-    levels = collect_levels(folders, settings)
-    expected = {
-        "levels.csv": levels,
-        "curves.csv": collect_curves(folders),
-        "weights.csv": collect_weights(folders),
-    }
+    tables = run / "tables"
+    check_texts(run, "collect", settings)
     if described(settings) and (tables / "layers.csv").exists():
-        expected["layers.csv"], expected["distributions.csv"] = describe(run, settings)
-    texts = {name: table.to_csv(index=False, lineterminator="\n") for name, table in expected.items()}
+        check_texts(run, "describe-tickets", settings)
     if (tables / "claims.csv").exists():
-        claims = judge(*read_judged(tables))
-        texts |= {"claims.csv": claims.to_csv(index=False, lineterminator="\n")}
-        texts |= {"claims.md": as_markdown(claims), "claims.html": as_html(claims)}
-    for name, text in texts.items():
+        check_texts(run, "judge-claims", settings)
+    levels = read_table(tables / "levels.csv", LEVELS)
+    for name in figures_of_run(settings):
+        check_figure(run, name, levels)
+
+
+def check_texts(run: Path, verb: str, settings: Settings) -> None:
+    """The tables that a verb writes are, line by line, what the run's other files give."""
+    tables = run / "tables"
+    for name, text in texts_of(run, verb, settings).items():
         lines, found = text.splitlines(), read_bytes(tables / name).decode(errors="replace").splitlines()
         if found != lines:
             differing = next((i for i, pair in enumerate(zip(found, lines, strict=False)) if pair[0] != pair[1]), None)
             place = len(found) if differing is None else differing
             raise Wrong(tables / name, f"line {place + 1} is not what the run's other files give")
-    check_figures(run, settings, levels)
 
 
-def check_figures(run: Path, settings: Settings, levels: pd.DataFrame) -> None:
-    """The figures that there are, are those of the tables: in their two exact formats."""
+def texts_of(run: Path, verb: str, settings: Settings) -> dict[str, str]:
+    """The tables that a verb writes, made anew, by their names."""
+    if verb == "judge-claims":
+        claims = judge(*read_judged(run / "tables"))
+        return {"claims.csv": as_csv(claims), "claims.md": as_markdown(claims), "claims.html": as_html(claims)}
+    if verb == "describe-tickets":
+        layers, distributions = describe(run, settings)
+        return {"layers.csv": as_csv(layers), "distributions.csv": as_csv(distributions)}
+    folders = [run / job.place.folder for job in trainings(settings)]
+    collected = (collect_levels(folders, settings), collect_curves(folders), collect_weights(folders))
+    return dict(zip(("levels.csv", "curves.csv", "weights.csv"), map(as_csv, collected), strict=True))
+
+
+def check_figure(run: Path, name: str, levels: pd.DataFrame) -> None:
+    """The files of a figure that there are, are what is drawn from the tables."""
+    suffixes = ("pdf", "svg", "png")
+    there = [path for suffix in suffixes if (path := run / "figures" / f"{name}.{suffix}").exists()]
+    if not there:
+        return
     with tempfile.TemporaryDirectory() as folder:
-        for name in figures_of_run(settings):
-            there = [path for suffix in ("svg", "png") if (path := run / "figures" / f"{name}.{suffix}").exists()]
-            # In the formats and the order of `lottery plot`: each drawing moves the figure's parts a little.
-            made = {suffix: Path(folder, f"{name}.{suffix}") for suffix in ("pdf", "svg", "png")}
-            if there:
-                draw(name, levels, read_details(run / "tables", name), list(made.values()))
-            for path in there:
-                if path.read_bytes() != made[path.suffix[1:]].read_bytes():
-                    raise Wrong(path, "is not what this code draws from the tables")
+        # In the formats and the order of `lottery plot`: each drawing moves the figure's parts a little.
+        made = {suffix: Path(folder, f"{name}.{suffix}") for suffix in suffixes}
+        draw(name, levels, read_details(run / "tables", name), list(made.values()))
+        for path in there:
+            if path.read_bytes() != made[path.suffix[1:]].read_bytes():
+                raise Wrong(path, "is not what this code draws from the tables")

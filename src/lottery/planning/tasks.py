@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lottery.arms.lineage import files_read, maker
-from lottery.arms.places import DENSE, Place
-from lottery.figures.catalog import figures_of_run
+from lottery.arms.lineage import File, arm, files_read, maker
+from lottery.arms.places import Place
+from lottery.figures.catalog import CATALOG, figures_of_run
 from lottery.runs.jobs import Job
-from lottery.runs.listing import DESCRIBED_ARM, described, trainings
+from lottery.runs.listing import described, described_files, trainings
 from lottery.settings import Settings
 
 
@@ -23,6 +23,26 @@ class Task:
     def training(self) -> Place | None:
         """What it trains, if it does."""
         return self.place if self.verb == "train" else None
+
+
+MADE: dict[str, tuple[str, ...]] = {
+    "prepare-dataset": ("../data/{}.safetensors",),
+    "train": ("trained.safetensors", "snapshots.safetensors", "history.csv", "summary.json"),
+    "collect": ("tables/levels.csv", "tables/curves.csv", "tables/weights.csv", "tables/settings.json"),
+    "describe-tickets": ("tables/layers.csv", "tables/distributions.csv"),
+    "judge-claims": ("tables/claims.csv", "tables/claims.md", "tables/claims.html"),
+    "plot": ("figures/{}.pdf", "figures/{}.svg", "figures/{}.png"),
+}
+"""What verbs write: below a place's folder, or below the run's, where {} stands for the name of a dataset or figure."""
+
+
+def files_of(task: Task) -> list[str]:
+    """The files that a task makes, below `results/<run>`; for the dataset, beside it."""
+    if not task.place:
+        return [file.format(task.name) for file in MADE[task.verb]]
+    arrays: list[File] = ["scores", "mask", "start"] if arm(task.place.arm).masked else ["scores", "start"]
+    made = MADE.get(task.verb) or [f"{file}.safetensors" for file in arrays if maker(task.place, file) == task.verb]
+    return [f"{task.place.folder}/{file}" for file in made]
 
 
 Tasks = dict[Task, list[Task]]
@@ -49,14 +69,14 @@ def tasks_of(settings: Settings) -> Tasks:
     tables = [collect]
     if described(settings):
         describe = Task("describe-tickets")
-        tasks[describe] = [
-            task
-            for task in tasks
-            if task.place and task.place.experiment in described(settings) and task.place.arm in (DENSE, DESCRIBED_ARM)
-        ]
+        read = set(described_files(settings))
+        tasks[describe] = [task for task in tasks if task.place and read & set(files_of(task))]
         tables.append(describe)
     tasks[Task("judge-claims")] = tables
-    return tasks | {Task("plot", name=figure): tables for figure in figures_of_run(settings)}
+    for figure in figures_of_run(settings):
+        details = f"tables/{CATALOG[figure].details}.csv"
+        tasks[Task("plot", name=figure)] = [collect, *(each for each in tables[1:] if details in files_of(each))]
+    return tasks
 
 
 def before(task: Task, settings: Settings) -> Iterator[Task]:

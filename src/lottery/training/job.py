@@ -20,13 +20,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lottery import __version__
+from lottery.arms.lineage import makers
 from lottery.arms.places import Member
 from lottery.arrays import Arrays, of_member, stack, write_arrays, write_text
 from lottery.arrays.weights import named_snapshots, read_mask, read_parameters
-from lottery.code import PACKAGE, TOLD, digest_of, modules_of
+from lottery.code import PACKAGE, TOLD, digest_of, modules_of, of_verb
 from lottery.datasets.images import read_splits
 from lottery.errors import LotteryError
 from lottery.extensions import LOADED
+from lottery.runs.dependence import depends_on
 from lottery.runs.jobs import Job
 from lottery.training import cards
 from lottery.training.alone import data_of
@@ -51,6 +53,7 @@ def run_job(job: Job, run: Path, threads: int) -> None:
 def train_members(job: Job, run: Path, threads: int) -> None:
     """Do what `run_job` promises, on the device as it is."""
     began, code, commit = time.perf_counter(), code_digest(), git_commit()
+    made_by = {verb: of_verb(verb) for verb in makers(job.place)}
     network, recipe = job.network, job.training
     engine = engine_of(network, recipe)
     engine.one_thread()
@@ -84,6 +87,7 @@ def train_members(job: Job, run: Path, threads: int) -> None:
     write_arrays(job.path(run, "snapshots"), named_snapshots(snapshots))
     write_text(job.path(run, "history.csv"), history_csv(job.members, records))
     told = summary(job, run, records, mask, began, commit)
+    told |= {"code": made_by, "depends_on": {verb: depends_on(job, verb) for verb in made_by}}
     write_text(job.path(run, "summary.json"), json.dumps(told, indent=1, allow_nan=False) + "\n")
     for group in groups:
         group.checkpoint.remove()
