@@ -19,10 +19,9 @@ STACK = "lenet-mnist/r0-1"
 
 @pytest.fixture(scope="module")
 def finished(mnist, tmp_path_factory) -> Path:
-    """The run `smoke` of a smaller network, with fewer images and figures, and so verified in a moment."""
+    """The run `smoke` with fewer images and figures, and so verified in a moment."""
     images = dict.fromkeys(("training_images", "validation_images", "test_images"), 1000)
-    small = {"network": "lenet-30-10", "training": images}
-    own = {"figures": ["figure1", "figure4b", "figure15"], "experiments": {"lenet-mnist": small}}
+    own = {"figures": ["figure1", "figure4b", "figure15"], "experiments": {"lenet-mnist": {"training": images}}}
     return made_by_verbs(tmp_path_factory.mktemp("finished"), mnist, **merged(configured("smoke"), own)).parent
 
 
@@ -154,7 +153,7 @@ DAMAGES = {
     "a missing file": ("iterative/level3/trained.safetensors", Path.unlink),
     "a snapshot that was not asked for": (
         "dense/level0/snapshots.safetensors",
-        lambda path: write_arrays(path, {"20:fc1.weight": np.zeros((2, 30, 784), np.float32)}),
+        lambda path: write_arrays(path, {"20:fc1.weight": np.zeros((2, 300, 784), np.float32)}),
     ),
     "no checksums": ("random/level3/summary.json", no_checksums),
     "another engine": ("random/level3/summary.json", text('"engine": "sparse"', '"engine": "torch"')),
