@@ -6,6 +6,7 @@ from typing import Annotated
 
 from lottery.arrays import write_text
 from lottery.commands.options import Run, SettingsFile, Told
+from lottery.commands.tickets import verify_file
 from lottery.errors import LotteryError
 from lottery.runs.reading import read_finished_run, read_settings_of
 
@@ -28,9 +29,19 @@ def plan(
 
 
 def verify(
-    run: Run, *, data: Annotated[Path | None, Told("folder of prepared datasets; default: data beside the run")] = None
+    run: Annotated[Path, Told("folder of the run: results/<run>; or the file of a ticket", "RUN")],
+    *,
+    data: Annotated[
+        Path | None, Told("folder of prepared datasets; default: data beside the run; for a ticket results/data")
+    ] = None,
 ) -> None:
-    """Recompute a finished run from its files: masks, starts, accuracies and tables; names each file that is wrong."""
+    """Recompute a finished run from its files: masks, starts, accuracies and tables; names each file that is wrong.
+
+    Of a ticket's file its accuracies are recomputed.
+    """
+    if run.is_file():
+        verify_file(run, data or Path("results/data"))
+        return
     from lottery.evidence.verification import verify as wrong_in
 
     wrong = list(wrong_in(run, data or run.parent / "data"))

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from lottery import extensions
-from lottery.commands import benchmarks, finished, steps, tables
+from lottery.commands import benchmarks, finished, steps, tables, tickets
 from lottery.commands.options import add_arguments
 from lottery.errors import LotteryError
 
@@ -30,6 +30,8 @@ VERBS: list[Callable[..., None]] = [
     finished.publish,
     finished.join,
     finished.compare,
+    tickets.export,
+    tickets.inspect,
     benchmarks.bench,
     benchmarks.bench_networks,
     benchmarks.check_card,
