@@ -3,7 +3,7 @@
 #   dense network --train--> trained weights --prune--> mask --rewind--> ticket --train--> trained weights --prune--> ...
 #
 # Targets: all (the default), figures, each figure of the catalog by its name (figure1, figure4a, ...), claims, tables.
-# `plan` tells what a run will cost.
+# `plan` tells what a run will cost; `export_tickets` writes its best tickets, `bench_inference` measures predictions.
 from pathlib import Path
 
 from snakemake.utils import min_version
@@ -30,6 +30,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/analysis.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/plan.smk"
+include: "workflow/rules/use.smk"
 
 
 # On a cluster trainings and scores are submitted: the rest takes seconds, and a download needs the network of the login node.
