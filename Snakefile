@@ -44,6 +44,9 @@ localrules:
     describe_tickets,
     judge_claims,
     plot,
+    describe_structure,
+    export_ticket,
+    compact_ticket,
 
 
 # Snakemake 9 limits the rate of job starts, and for that has every finished job start a timer that looks at all waiting jobs
@@ -85,6 +88,18 @@ rule tables:
 rule claims:
     input:
         rules.judge_claims.output,
+
+
+# Not of `all`: the best ticket of each experiment, in seconds, and what predictions take, with all cores.
+rule export_tickets:
+    input:
+        expand("<results>/tickets/{experiment}{form}.safetensors", experiment=with_tickets(), form=["", ".compact"]),
+        rules.describe_structure.output,
+
+
+rule bench_inference:
+    input:
+        expand("<results>/inference/{experiment}/worth.csv", experiment=with_tickets()),
 
 
 rule figure4:

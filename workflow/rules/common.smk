@@ -214,7 +214,11 @@ def details(wildcards):
 
 def with_tickets():
     """The experiments of the run that train tickets of the arm whose best one is exported."""
-    return [name for name in SETTINGS.run_experiments if listing.levels_of(SETTINGS.experiments[name], listing.DESCRIBED_ARM)]
+    return [
+        name
+        for name in SETTINGS.run_experiments
+        if listing.levels_of(SETTINGS.experiments[name], listing.DESCRIBED_ARM)
+    ]
 
 
 def networks_of_tickets(wildcards):

@@ -14,9 +14,8 @@ rule export_ticket:
         "<logs>/export_ticket/{experiment}.log",
     benchmark:
         "<benchmarks>/export_ticket/{experiment}.tsv"
-    localrule: True
     conda:
-        "../../envs/training.yaml"
+        "../../envs/tickets.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -49,12 +48,16 @@ use rule export_ticket as compact_ticket with:
         form="compact",
         data=lambda wildcards, input: str(Path(input.dataset).parent),
         depends_on=dependence.of_results(SETTINGS),
+    message:
+        "Export the best ticket of {wildcards.experiment}, as {params.form}"
 
 
 # What pruning leaves of each layer of each network.
 use rule collect as describe_structure with:
     input:
-        masks=[f"<results>/{job.place.folder}/mask.safetensors" for job in listing.trainings(SETTINGS) if job.arm.masked],
+        masks=[
+            f"<results>/{job.place.folder}/mask.safetensors" for job in listing.trainings(SETTINGS) if job.arm.masked
+        ],
         code=code_of("tickets/structure.py"),
     output:
         "<results>/tables/structure.csv",
@@ -86,7 +89,7 @@ rule measure_inference:
     benchmark:
         "<benchmarks>/measure_inference/{experiment}.tsv"
     conda:
-        "../../envs/training.yaml"
+        "../../envs/tickets.yaml"
     threads: workflow.cores
     resources:
         mem_mb=4000,
@@ -102,14 +105,3 @@ rule measure_inference:
     shell:
         "python -m lottery bench-inference {params.run:q} {wildcards.experiment} {params.extensions:q}"
         " --data {params.data:q} --output {params.output:q} --settings {resources.settings} > {log} 2>&1"
-
-
-rule export_tickets:
-    input:
-        expand("<results>/tickets/{experiment}{form}.safetensors", experiment=with_tickets(), form=["", ".compact"]),
-        rules.describe_structure.output,
-
-
-rule bench_inference:
-    input:
-        expand("<results>/inference/{experiment}/worth.csv", experiment=with_tickets()),
