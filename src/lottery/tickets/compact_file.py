@@ -68,6 +68,9 @@ TYPES: dict[str, tuple[type, ...]] = {
     "ticket_accuracy": (float,),
 }
 
+MOST_NUMBERS = 2**28
+"""Of a compacted network with its zeros, which take memory that the file does not."""
+
 SCALINGS = ("unit", "standardised", "image-norm", "image-standardised", "bytes")
 
 
@@ -278,6 +281,11 @@ def compact_in(path: Path, arrays: Arrays, texts: Mapping[str, str]) -> CompactT
     try:
         description = parsed_description(texts.get("ticket", ""))
         shapes, picks = shapes_in(description)
+        numbers = sum(math.prod(shape) for shape in shapes.values())
+        if numbers > MOST_NUMBERS:
+            raise LotteryError(
+                f"its network has {numbers:,} numbers, more than the {MOST_NUMBERS:,} that a file may tell"
+            )
         weights = dict(unpacked(arrays, shapes, picks))
         moments = moments_in(arrays, description)
     except LotteryError as error:
