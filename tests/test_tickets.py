@@ -457,7 +457,7 @@ COMPACT_DAMAGE = {
     "a wider layer": (lambda d, a, t: d["steps"][-1].update(outputs=11), "network: "),
     "more than there is memory for": (
         lambda d, a, t: (d["steps"][-3].update(outputs=2**30), d["steps"][-1].update(inputs=2**30)),
-        "more than the 268,435,456 that a file may tell",
+        "more than the 268,435,456 that are taken",
     ),
     "no biases told": (lambda d, a, t: d["steps"][-1].update(has_bias=False), "should not be there"),
     "a text for a number": (told_wrong("seed", "0"), "seed must be int"),
