@@ -1,11 +1,13 @@
 """What predictions take and what a ticket is worth: the measurement on a small run, and the numbers made of it."""
 
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import REPOSITORY
 from small_runs import conv, finish, lenet
 
 from lottery.benchmark import inference
@@ -191,3 +193,42 @@ def test_the_table_of_a_run_has_every_layer_of_every_network_with_a_mask(run, tm
         named = weights[same.all(axis=1) & (weights["layer"] == f"{row['layer']}.weight")]
         assert named[named["experiment"] == row["experiment"]]["weights"].tolist() == [row["weights"]]
     assert (table["units_left"] <= table["units"]).all()
+
+
+def test_the_worth_told_on_the_page_is_that_of_the_published_run(capsys):
+    """Each row of the page is one that the verb prints, and the README says the same."""
+    assert main(["tell-worth", str(REPOSITORY / "docs/results/paper-mnist")]) == 0
+    printed = [cells(line) for line in capsys.readouterr().out.splitlines()]
+    page = (REPOSITORY / "docs/tickets.md").read_text().split("## Worth it?")[1]
+    rows = [cells(line) for line in page.splitlines() if line.startswith(("| iterative", "| one-shot"))]
+    assert len(rows) == 4
+    for row in rows:
+        assert row in [line[: len(row)] for line in printed]
+    readme = (REPOSITORY / "README.md").read_text()
+    found, (own, dense), paid = rows[0][2], [float(each) for each in re.findall(r"[\d.]+", rows[0][5])], rows[0][6]
+    assert f"334\ncore-seconds, and each training of it to its early stop saves {dense - own:.1f}" in readme
+    assert found == "334"
+    assert f"paid after {float(paid):.0f} trainings" in readme
+    assert f"after {float(rows[3][6]):.0f}. [What" in readme
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def test_the_worth_of_a_run_is_written_with_what_predictions_save(run, tmp_path, capsys):
+    rows = [
+        {"weights_remaining": 1 if not level else 0.64, "contender": name, "microseconds": value, "batch": batch}
+        for level in (0, 2)
+        for batch in (1, 1000)
+        for name, value in {"torch": 30, "runtime": 5}.items()
+    ]
+    pd.DataFrame(rows).assign(threads=1).to_csv(tmp_path / "inference.csv", index=False)
+    arguments = ["tell-worth", str(run), "lenet-mnist", "--output", str(tmp_path)]
+    assert main([*arguments, "--inference", str(tmp_path / "inference.csv")]) == 0
+    table = pd.read_csv(tmp_path / "worth.csv").set_index("level")
+    assert table.loc[2, "predictions_to_pay_1"] == pytest.approx(table.loc[2, "found_seconds"] * 1e6 / 25)
+    assert np.isnan(table.loc[1, "predictions_to_pay_1"])
+    (tmp_path / "inference.csv").write_text("batch,threads,microseconds,weights_remaining\n1,1,1,1\n")
+    assert main([*arguments, "--inference", str(tmp_path / "inference.csv")]) == 1
+    assert "the column contender is missing" in capsys.readouterr().err

@@ -1,10 +1,14 @@
 """What a ticket costs to find, what it saves in training and in use, and after how many of either it has paid."""
 
+from pathlib import Path
+
 import pandas as pd
 
+from lottery.analysis.tables import read_table, write_table
 from lottery.arms.masks import Pruned
 from lottery.arms.places import DENSE
 from lottery.arms.rows import ARMS
+from lottery.arrays import write_text
 from lottery.benchmark.inference import DENSE_CONTENDERS, markdown
 from lottery.errors import LotteryError
 
@@ -67,6 +71,20 @@ def worth(levels: pd.DataFrame, inference: pd.DataFrame | None, experiment: str)
             }
         )
     return pd.DataFrame(rows, columns=WORTH)
+
+
+def read_inference(path: Path) -> pd.DataFrame:
+    """The table that `bench-inference` writes. Raises LotteryError naming the file when it is another."""
+    table = read_table(path, ["weights_remaining", "threads", "batch", "microseconds"])
+    if "contender" not in table:
+        raise LotteryError(f"{path}: the column contender is missing; `lottery bench-inference` writes it")
+    return table
+
+
+def write_worth(folder: Path, table: pd.DataFrame) -> None:
+    """Write the table for programs and for reading."""
+    write_table(folder / "worth.csv", table)
+    write_text(folder / "worth.md", as_markdown(table))
 
 
 def until_early_stop(row: pd.Series) -> float:

@@ -97,8 +97,7 @@ def bench_inference(
     figure = draw_inference(table, evens, told)
     save(figure, [output / f"inference.{suffix}" for suffix in ("pdf", "svg", "png")])
     worths = worth.worth(read_table(run / "tables" / "levels.csv", LEVELS), table, name)
-    write_table(output / "worth.csv", worths)
-    write_text(output / "worth.md", worth.as_markdown(worths))
+    worth.write_worth(output, worths)
     print(page + "\n" + worth.as_markdown(worths))
 
 

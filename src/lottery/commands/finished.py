@@ -67,6 +67,26 @@ def adopt(run: Run, *, settings: SettingsFile = None) -> None:
     print(f"{run}: {right} steps are right and recorded, {stale} are to be made again, {absent} were not done yet")
 
 
+def tell_worth(
+    run: Annotated[Path, Told("folder of the run: results/<run>, or of a published one: docs/results/<run>", "RUN")],
+    experiment: Annotated[str | None, Told("of the run; default: its first", "EXPERIMENT")] = None,
+    *,
+    inference: Annotated[Path | None, Told("inference.csv of bench-inference, for what predictions save")] = None,
+    output: Annotated[Path | None, Told("folder for worth.csv and worth.md")] = None,
+) -> None:
+    """Tell what tickets cost to find, what they save, and after how many trainings or predictions they have paid."""
+    from lottery.analysis.tables import LEVELS, read_table
+    from lottery.benchmark.worth import as_markdown, read_inference, worth, write_worth
+
+    tables = run / "tables" if (run / "tables").exists() else run
+    levels = read_table(tables / "levels.csv", LEVELS)
+    name = experiment or str(levels["experiment"].iloc[0])
+    found = worth(levels, read_inference(inference) if inference else None, name)
+    if output:
+        write_worth(output, found)
+    print(as_markdown(found))
+
+
 def let_go(run: Run, *, settings: SettingsFile = None) -> None:
     """Remove from a finished run what the key `keep` of its settings does not keep, as the workflow does at its end."""
     from lottery.runs.keeping import let_go as let_go_of

@@ -27,6 +27,7 @@ VERBS: list[Callable[..., None]] = [
     finished.plan,
     finished.verify,
     finished.adopt,
+    finished.tell_worth,
     finished.let_go,
     finished.publish,
     finished.join,

@@ -283,9 +283,7 @@ def compact_in(path: Path, arrays: Arrays, texts: Mapping[str, str]) -> CompactT
         shapes, picks = shapes_in(description)
         numbers = sum(math.prod(shape) for shape in shapes.values())
         if numbers > MOST_NUMBERS:
-            raise LotteryError(
-                f"its network has {numbers:,} numbers, more than the {MOST_NUMBERS:,} that a file may tell"
-            )
+            raise LotteryError(f"its network has {numbers:,} numbers, more than the {MOST_NUMBERS:,} that are taken")
         weights = dict(unpacked(arrays, shapes, picks))
         moments = moments_in(arrays, description)
     except LotteryError as error:
