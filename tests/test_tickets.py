@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_tensors
 from small_runs import conv, finish, lenet
@@ -493,3 +495,32 @@ def test_predicting_from_a_compact_file_imports_little(run, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.fixture(scope="module")
+def contents(run, tmp_path_factory) -> dict[str, bytes]:
+    """A ticket's file and a compact one's, as bytes."""
+    folder = tmp_path_factory.mktemp("contents")
+    forms = ("ticket", "compact")
+    return {form: exported(run, folder / form, TICKET, "--format", form).read_bytes() for form in forms}
+
+
+@pytest.mark.parametrize("form", ["ticket", "compact"])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_file_with_other_bytes_is_an_error_or_a_ticket(contents, tmp_path, form, data):
+    """Of the header mostly, where a single byte changes what the rest is taken for."""
+    content = bytearray(contents[form])
+    header = 8 + int.from_bytes(content[:8], "little")
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.one_of(st.integers(0, header - 1), st.integers(0, len(content) - 1)))
+        content[place] = data.draw(st.sampled_from([*b'0123456789"{}[],:-', 0, 255]))
+    (tmp_path / "file").write_bytes(content)
+    try:
+        ticket = lottery.load_ticket(tmp_path / "file")
+    except LotteryError as error:
+        told = str(error)
+    else:
+        told = f"{tmp_path / 'file'}: is a ticket"
+        ticket.predict(np.zeros((2, *ticket.image_shape), np.uint8))
+    assert told.startswith(f"{tmp_path / 'file'}: ")

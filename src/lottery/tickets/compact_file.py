@@ -96,8 +96,8 @@ def parsed_description(text: str) -> CompactDescription:
         raise LotteryError("its description: names must be printable texts, of two classes or more")
     if description.scaling not in SCALINGS:
         raise LotteryError(f"its description: scaling must be one of {', '.join(SCALINGS)}")
-    if math.prod(description.seen) != math.prod(description.image_shape):
-        raise LotteryError("its description: seen and image_shape are of different numbers")
+    if not math.prod(description.seen) == math.prod(description.image_shape) <= MOST_NUMBERS:
+        raise LotteryError("its description: seen and image_shape are of different numbers, or of too many")
     return description
 
 
