@@ -41,6 +41,9 @@ BATCHES = (1, 100, 1_000)
 SECONDS = 0.02
 """About how long one measurement takes: short calls are repeated in it."""
 
+STARTS = 3
+"""How often each contender is started by itself."""
+
 COMPILERS = ("g++", "clang++")
 """One of them `torch.compile` needs."""
 
@@ -256,19 +259,22 @@ def run(plan: Plan, threads: tuple[int, ...] = (1, os.cpu_count() or 1)) -> pd.D
         for level in plan.levels:
             chosen = Chosen(plan.experiment, DESCRIBED_ARM if level else DENSE, level, plan.replicate, 0)
             ticket = export(plan.run, plan.settings, chosen, "final", plan.datasets)
-            rows += measured(ticket, level, images, plan.repeats, sorted(set(threads)), Path(folder))
+            started = level in (plan.levels[0], plan.levels[-1])
+            rows += measured(ticket, level, images, plan.repeats, sorted(set(threads)), Path(folder), started=started)
     return pd.DataFrame(rows)
 
 
 def measured(
-    ticket: TicketFile, level: int, images: NDArray, repeats: int, threads: list[int], folder: Path
+    ticket: TicketFile, level: int, images: NDArray, repeats: int, threads: list[int], folder: Path, *, started: bool
 ) -> Iterator[dict[str, Any]]:
-    """The rows of one ticket."""
+    """The rows of one ticket. started: whether each contender is started by itself, which takes most of the time."""
     known = contenders(ticket)
     files = {
         name: file_of(ticket, each, folder / f"level{level}-{name.replace(' ', '-')}") for name, each in known.items()
     }
-    alone = {name: alone_of(ticket, each, name, files[name]) for name, each in known.items()}
+    alone = {
+        name: alone_of(ticket, each, name, files[name]) if started else (np.nan, np.nan) for name, each in known.items()
+    }
     empty = {name: overhead(ticket, each, images, folder) for name, each in known.items() if each.needs != "compiler"}
     remaining = sum(int(kept.sum()) for kept in ticket.mask.values()) / ticket.network.weights
     timed = [name for name in known if name != "runtime, float16"]
@@ -369,7 +375,7 @@ def alone_of(ticket: TicketFile, contender: Contender, name: str, path: Path) ->
         "print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
     )
     found = []
-    for _ in range(3):
+    for _ in range(STARTS):
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         if done.returncode:
             raise LotteryError(f"{name}: does not start by itself: {done.stderr.strip().splitlines()[-1]}")
@@ -425,7 +431,7 @@ def as_markdown(table: pd.DataFrame, plan: Plan) -> str:
         lines = [
             {"weights remaining": f"{100 * float(remaining):.1f}%"}
             | {str(name): "" if np.isnan(value) else form.format(value) for name, value in row.items()}
-            for remaining, row in wide.sort_index(ascending=False).iterrows()
+            for remaining, row in wide.dropna(how="all").sort_index(ascending=False).iterrows()
         ]
         if len(wide):
             parts.append(f"\n## {title}\n\n{markdown(lines)}\n")
