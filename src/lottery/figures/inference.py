@@ -26,7 +26,7 @@ def inference(table: pd.DataFrame, evens: Mapping[int, float | None], told: str)
     and machine, written below.
     """
     table = table[table["threads"] == 1].assign(percent=100 * table["weights_remaining"])
-    batches = sorted(table["batch"].unique())
+    batches = sorted(set(table["batch"].tolist()))
     figure, panels = plt.subplots(1, len(batches), figsize=(WIDTH, 3), layout="constrained", squeeze=False)
     for axes, batch in zip(panels[0], batches, strict=True):
         for name, (label, color, marker, line) in LINES.items():
@@ -35,7 +35,7 @@ def inference(table: pd.DataFrame, evens: Mapping[int, float | None], told: str)
                 style = {"label": label, "color": color, "marker": marker, "linestyle": line}
                 axes.plot(rows["percent"], rows["microseconds"], **style)
                 axes.fill_between(rows["percent"], rows["low"], rows["high"], color=color, alpha=0.2, linewidth=0)
-        even = evens[int(batch)]
+        even = evens[batch]
         if even is not None:
             axes.axvline(100 * even, color="#0072B2", linewidth=0.8, linestyle=":")
         weights_axis(axes, table["percent"], PAPER_TICKS)
