@@ -51,7 +51,8 @@ def test_every_contender_is_measured_at_every_size(run, tmp_path, experiment, mo
     if chain:
         started = table[table["level"].isin([0, 2]) & ~table["contender"].isin(["torch CSR"])]
         assert (started["start_seconds"] > 0).all()
-        assert (started["peak_megabytes"] > 10).all()
+        peaks = started.groupby("contender")["peak_megabytes"].mean()
+        assert 10 < peaks["runtime"] < peaks["onnxruntime"] < peaks["torch"]
         assert table.loc[table["level"] == 1, "start_seconds"].isna().all()
         assert (table["call_microseconds"] > 0).all()
         assert set(table["batch"]) == set(BATCHES)

@@ -391,7 +391,7 @@ def test_images_of_another_shape_do_not_train_it(run, file, tmp_path, capsys):
     small |= {"test_images": np.zeros((10, 5, 5), np.uint8), "test_labels": np.zeros(10, np.uint8)}
     save_file(small, tmp_path / "small.safetensors")
     options = ("--dataset", tmp_path / "small.safetensors", "--output", tmp_path / "x")
-    assert "train_images is uint8 [6000, 5, 5], expected" in told(capsys, "train", file, *options, fails=True)
+    assert "[10, 5, 5], expected uint8 [10, 28, 28]" in told(capsys, "train", file, *options, fails=True)
 
 
 def damaged(path: Path, target: Path, change) -> Path:
@@ -466,7 +466,7 @@ COMPACT_DAMAGE = {
     "an unknown scaling": (told_wrong("scaling", "other"), "scaling must be one of"),
     "an escape in a name": (told_wrong("source", "\x1b[2J"), "printable"),
     "an unknown key": (told_wrong("more", 1), "must tell"),
-    "places beyond": (lambda d, a, t: a.update({"fc2.weight:gaps": np.full(9, 254, np.uint8)}), "places"),
+    "places beyond": (lambda d, a, t: a.update({"fc2.weight:gaps": np.full(9, 254, np.uint8)}), "lies beyond"),
     "too few values": (lambda d, a, t: a.update({"fc1.weight:values": a["fc1.weight:values"][1:]}), "places for"),
     "infinite": (lambda d, arrays, t: arrays["fc1.weight:values"].__setitem__(0, np.inf), "not finite"),
     "no biases": (lambda d, arrays, t: arrays.pop("fc1.bias"), "fc1.bias is missing"),
