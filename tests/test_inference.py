@@ -52,7 +52,8 @@ def test_every_contender_is_measured_at_every_size(run, tmp_path, experiment, mo
         started = table[table["level"].isin([0, 2]) & ~table["contender"].isin(["torch CSR"])]
         assert (started["start_seconds"] > 0).all()
         peaks = started.groupby("contender")["peak_megabytes"].mean()
-        assert 10 < peaks["runtime"] < peaks["onnxruntime"] < peaks["torch"]
+        assert 10 < peaks["runtime"] < 0.5 * peaks["torch"]
+        assert 10 < peaks["onnxruntime"] < 0.5 * peaks["torch"]
         assert table.loc[table["level"] == 1, "start_seconds"].isna().all()
         assert (table["call_microseconds"] > 0).all()
         assert set(table["batch"]) == set(BATCHES)
