@@ -1,16 +1,8 @@
-"""Runs of seconds without Snakemake: each step by its verb, as a person would type it."""
+"""Small runs whose tickets are exported."""
 
-import json
-import shutil
 from pathlib import Path
 
-from conftest import experiment
-
-from lottery.arms.lineage import maker
-from lottery.arms.rows import ARMS
-from lottery.commands.main import main
-from lottery.runs.listing import trainings
-from lottery.runs.reading import read_run
+from conftest import experiment, made_by_verbs
 
 QUICK = {"iterations": 20, "validation_every": 10, "test_every": 10}
 FEW = QUICK | {"iterations": 4, "validation_every": 2, "test_every": 2, "batch_size": 16, "training_images": 200}
@@ -35,17 +27,6 @@ def conv(network: str, **training: object) -> dict:
 
 
 def finish(folder: Path, mnist: Path, experiments: dict[str, dict], name: str = "small") -> Path:
-    """The folder results/<run> of a run of these experiments, with its trainings and tables."""
-    run = folder / "results" / name
-    (folder / "results/data").mkdir(parents=True, exist_ok=True)
-    shutil.copy(mnist, folder / "results/data/mnist.safetensors")
-    settings = read_run({"run": name, "run_experiments": list(experiments), "experiments": experiments})
-    run.mkdir(exist_ok=True)
-    (run / "settings.json").write_text(json.dumps(settings.model_dump(mode="json")))
-    for job in trainings(settings):
-        files = ["mask", "start"] if ARMS[job.place.arm].masked else ["start"]
-        verbs = dict.fromkeys(maker(job.place, file) for file in files)
-        for verb in (*verbs, "train"):
-            assert main([verb, str(run), job.place.folder]) == 0, (verb, job.place)
-    assert main(["collect", str(run)]) == 0
-    return run
+    """The folder results/<run> of a run of these experiments, with its trainings and tables, without figures."""
+    values = {"run": name, "run_experiments": list(experiments), "experiments": experiments, "figures": []}
+    return made_by_verbs(folder / "results", mnist, **values)

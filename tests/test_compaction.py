@@ -59,7 +59,9 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("density", [1, 0.2, 0.02, 0.004, 0.0005])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [each if each != "vgg-16" else pytest.param(each, marks=pytest.mark.long) for each in NETWORKS]
+)
 def test_a_smaller_network_computes_the_same(name, density):
     network = build(name, NETWORKS[name], 10)
     weights = weights_of(network, density)

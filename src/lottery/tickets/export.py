@@ -21,6 +21,7 @@ from lottery.runs.jobs import Job
 from lottery.runs.listing import DESCRIBED_ARM, groups_of, levels_of
 from lottery.settings import Settings
 from lottery.tickets.file import Description, Moment, Spread, TicketFile
+from lottery.tickets.further import checksums
 from lottery.tickets.steps import as_data
 from lottery.training.job import file_digest
 
@@ -135,7 +136,7 @@ def described(
         steps=as_data(network.steps),
         seen=list(network.image_shape),
         dataset=data.name,
-        dataset_sha256={file.name: file.sha256 for file in data.files},
+        dataset_sha256=checksums(data),
         image_shape=list(data.image_shape),
         class_names=class_names(data),
         training=job.training,

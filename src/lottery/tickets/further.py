@@ -14,6 +14,7 @@ from lottery import __version__
 from lottery.arrays import of_member, stack
 from lottery.datasets.catalog import SOURCES, class_names
 from lottery.datasets.images import Split, check_prepared, read_splits
+from lottery.datasets.sources import Source
 from lottery.errors import LotteryError
 from lottery.settings import Training
 from lottery.settings.reading import explain
@@ -132,9 +133,14 @@ def of_dataset(told: Description, dataset: Path) -> dict[str, Any]:
     if name in SOURCES and len(told.class_names) == SOURCES[name].classes:
         source = SOURCES[name]
         check_prepared(dataset, source)
-        sums = {file.name: file.sha256 for file in source.files}
-        return {"dataset": name, "dataset_sha256": sums, "class_names": class_names(source)}
+        return {"dataset": name, "dataset_sha256": checksums(source), "class_names": class_names(source)}
     return {"dataset": name, "dataset_sha256": {dataset.name: file_digest(dataset)}}
+
+
+def checksums(data: Source) -> dict[str, str]:
+    """SHA-256 of a dataset's raw files by name, or of its folder of pictures."""
+    folder = {data.folder.path.name: data.folder.sha256} if data.folder else {}
+    return {file.name: file.sha256 for file in data.files} | folder
 
 
 def versions(packages: tuple[str, ...]) -> dict[str, str]:
