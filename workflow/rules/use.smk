@@ -36,6 +36,11 @@ rule export_ticket:
 
 # The same network made smaller, for use alone.
 use rule export_ticket as compact_ticket with:
+    input:
+        levels=rules.collect.output.levels,
+        networks=networks_of_tickets,
+        dataset=dataset_of,
+        code=code_of("tickets/export.py", "tickets/formats.py"),
     output:
         "<results>/tickets/{experiment}.compact.safetensors",
     log:
