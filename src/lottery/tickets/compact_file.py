@@ -111,8 +111,8 @@ class Chain:
 
 def chain_of(description: CompactDescription) -> Chain | None:
     """The chain that steps tell; None where they are anything else."""
-    layers, selection, expected = [], None, math.prod(description.seen)
-    last = None
+    layers: list[tuple[str, int, int]] = []
+    selection, expected, last = None, math.prod(description.seen), None
     for step in description.steps:
         if step == "flatten" and not layers:
             continue

@@ -212,7 +212,7 @@ class Graph:
     def constants_of_layer(self, layer: Layer) -> Constants:
         """Units without weights are their biases."""
         weight = self.arrays[layer.weight_name]
-        return ~weight.reshape(len(weight), -1).any(1), self.bias(layer)
+        return np.count_nonzero(weight.reshape(len(weight), -1), axis=1) == 0, self.bias(layer)
 
     def bias(self, layer: Layer) -> NDArray:
         """A layer's biases, which are given to it where it has none."""
@@ -311,7 +311,7 @@ def picking(steps: Iterable[Step], arrays: Arrays) -> Iterable[CompactStep]:
     """The steps with a selection before each dense layer that does not read all that it is given."""
     for step in steps:
         if isinstance(step, Layer) and not step.kernel:
-            read = at_least_one(arrays[step.weight_name].any(0))
+            read = at_least_one(np.count_nonzero(arrays[step.weight_name], axis=0) > 0)
             if not read.all():
                 places = np.flatnonzero(read)
                 chosen = Select(f"{step.name}-read", step.inputs, len(places))

@@ -46,6 +46,9 @@ NOTHING = np.zeros(2, np.int64)
 RESULT, ERROR = NOTHING.ctypes.data, NOTHING.ctypes.data + 8
 """The first two arguments of every call."""
 
+LIVING: list[Any] = []
+"""What holds the code in memory."""
+
 Code = dict[str, tuple[str, bytes]]
 """By kernel: its symbol, and object code that has it."""
 
@@ -61,12 +64,9 @@ def kernels() -> Mapping[str, Kernel]:
     for _, content in code.values():
         engine.add_object_file(llvm.ObjectFileRef.from_data(content))
     engine.finalize_object()
+    LIVING.append(engine)
     prototype = ctypes.CFUNCTYPE(ctypes.c_int32, *ARGUMENTS)
-    found = {}
-    for name, (symbol, _) in code.items():
-        found[name] = prototype(engine.get_function_address(symbol))
-        found[name].engine = engine  # the code lives as long as this
-    return found
+    return {name: prototype(engine.get_function_address(symbol)) for name, (symbol, _) in code.items()}
 
 
 def stored_code() -> Code:

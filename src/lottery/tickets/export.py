@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lottery.analysis.tables import LEVELS, Summary, TrainedNetwork, read_summary, read_table
-from lottery.arms.lineage import files_read, maker
+from lottery.arms.lineage import File, files_read, maker
 from lottery.arms.places import DENSE, Member, Place
 from lottery.arrays import Arrays, of_member
 from lottery.arrays.weights import read_parameters, read_snapshot
@@ -178,7 +178,7 @@ def spread(run: Path, job: Job, chosen: Chosen, *, final: bool) -> Spread:
 def parents(run: Path, job: Job) -> dict[str, str]:
     """The run's files that a ticket is made from, and those that these were made from, by SHA-256."""
     place = job.place
-    read = [(place, "trained"), (place, "start")]
+    read: list[tuple[Place, File]] = [(place, "trained"), (place, "start")]
     read += [(place, "mask")] if job.arm.masked else []
     for verb in dict.fromkeys(maker(place, file) for _, file in read):
         read += files_read(place, verb, job.experiment)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,7 @@ class Runtime:
         self.stride = pixels + -pixels % COLUMNS
         self.slot = np.full(self.stride, len(places), np.int32)
         self.slot[places] = np.arange(len(places))
-        self.group_read = (self.slot.reshape(-1, COLUMNS) < len(places)).any(1).astype(np.uint8)
+        self.group_read = (self.slot.reshape(-1, COLUMNS).min(axis=1) < len(places)).astype(np.uint8)
         widest = max(len(places) + 1, *(len(layer.bias) for layer in layers))
         self.width = widest + -widest % WIDTH + WIDTH
         self.read = len(places)
@@ -165,7 +166,18 @@ class One:
         self.kept = runtime, runtime.new_room()
         arrays = (runtime.walk_plan, padded, self.kept[1], self.logits)
         plan, image, room, logits = (array.ctypes.data for array in arrays)
-        given = (RESULT, ERROR, plan, image, runtime.stride, 1, SCALE, room, logits, ctypes.addressof(self.found))
+        given: tuple[Any, ...] = (
+            RESULT,
+            ERROR,
+            plan,
+            image,
+            runtime.stride,
+            1,
+            SCALE,
+            room,
+            logits,
+            ctypes.addressof(self.found),
+        )
         # Converted once, not at each call.
         self.arguments = tuple(kind(value) for kind, value in zip(ARGUMENTS, given, strict=True))
         self.kernel = kernels()["walk_bytes"]

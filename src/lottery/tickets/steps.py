@@ -77,8 +77,8 @@ def step_of(told: Any) -> CompactStep:
     if set(values) != set(types):
         raise LotteryError(f"network: a {told['kind']} must tell {', '.join(types)}; this one tells {sorted(values)}")
     for name, value in values.items():
-        wanted = {int: int, bool: bool}.get(types[name], str)  # type: ignore[call-overload]
-        if type(value) is not wanted or (wanted is int and not 0 <= value < MOST_NUMBERS):
+        wanted = next((each for each in (int, bool) if types[name] is each), str)
+        if type(value) is not wanted or (type(value) is int and not 0 <= value < MOST_NUMBERS):
             raise LotteryError(f"network: {told['kind']}: {name} must be {wanted.__name__}, not {value!r}"[:120])
     if "role" in values and values["role"] not in get_args(Role):
         raise LotteryError(f"network: layer: role must be one of {', '.join(get_args(Role))}")
