@@ -3,7 +3,7 @@
 #   dense network --train--> trained weights --prune--> mask --rewind--> ticket --train--> trained weights --prune--> ...
 #
 # Targets: all (the default), figures, each figure of the catalog by its name (figure1, figure4a, ...), claims, tables.
-# `plan` tells what a run will cost.
+# `plan` tells what a run will cost; `export_tickets` writes its best tickets, `bench_inference` measures predictions.
 from pathlib import Path
 
 from snakemake.utils import min_version
@@ -30,6 +30,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/analysis.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/plan.smk"
+include: "workflow/rules/use.smk"
 
 
 # On a cluster trainings and scores are submitted: the rest takes seconds, and a download needs the network of the login node.
@@ -43,6 +44,9 @@ localrules:
     describe_tickets,
     judge_claims,
     plot,
+    describe_structure,
+    export_ticket,
+    compact_ticket,
 
 
 # Snakemake 9 limits the rate of job starts, and for that has every finished job start a timer that looks at all waiting jobs
@@ -84,6 +88,18 @@ rule tables:
 rule claims:
     input:
         rules.judge_claims.output,
+
+
+# Not of `all`: the best ticket of each experiment, in seconds, and what predictions take, with all cores.
+rule export_tickets:
+    input:
+        expand("<results>/tickets/{experiment}{form}.safetensors", experiment=with_tickets(), form=["", ".compact"]),
+        rules.describe_structure.output,
+
+
+rule bench_inference:
+    input:
+        expand("<results>/inference/{experiment}/worth.csv", experiment=with_tickets()),
 
 
 rule figure4:

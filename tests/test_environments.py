@@ -93,9 +93,18 @@ def rules() -> dict[str, tuple[str, bool]]:
 def test_every_rule_says_what_it_needs():
     found = rules()
     made = {"prepare_dataset", "initialize", "train", "score", "prune", "rewind", "make_control"}
+    made |= {"export_ticket", "compact_ticket", "describe_structure", "measure_inference"}
     assert made | {"collect", "describe_tickets", "judge_claims", "plot", "plan"} == set(found)
     heirs = {name for name, (_, inherits) in found.items() if inherits}
-    assert heirs == {"prune", "rewind", "make_control", "describe_tickets", "plot"}
+    assert heirs == {
+        "prune",
+        "rewind",
+        "make_control",
+        "describe_tickets",
+        "plot",
+        "compact_ticket",
+        "describe_structure",
+    }
     files_of: dict[str, list[str]] = {"plan": []}
     for name, (body, inherits) in found.items():
         files = files_of.get(name, ["input", "output", "benchmark"])

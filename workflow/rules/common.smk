@@ -18,7 +18,7 @@ sys.path.insert(0, str(REPOSITORY / "src"))
 
 from lottery import code, extensions
 from lottery.arms import lineage
-from lottery.arms.places import Place, Replicates
+from lottery.arms.places import DENSE, Place, Replicates
 from lottery.arms.rows import ARMS
 from lottery.arrays import read_bytes, write_text
 from lottery.datasets.catalog import SOURCES
@@ -210,6 +210,32 @@ def trained(filename):
 def details(wildcards):
     """The table that a figure draws beside levels.csv."""
     return f"<results>/tables/{CATALOG[wildcards.figure].details}.csv"
+
+
+def with_tickets():
+    """The experiments of the run that train tickets of the arm whose best one is exported."""
+    return [
+        name
+        for name in SETTINGS.run_experiments
+        if listing.levels_of(SETTINGS.experiments[name], listing.DESCRIBED_ARM)
+    ]
+
+
+def networks_of_tickets(wildcards):
+    """The files of an experiment's dense networks and tickets."""
+    arms = (DENSE, listing.DESCRIBED_ARM)
+    jobs = [job for job in listing.trainings(SETTINGS) if job.place.experiment == wildcards.experiment]
+    return [
+        f"<results>/{job.place.folder}/{file}"
+        for job in jobs
+        if job.place.arm in arms
+        for file in ("trained.safetensors", "start.safetensors", "summary.json", *["mask.safetensors"] * job.arm.masked)
+    ]
+
+
+def dataset_of(wildcards):
+    """The prepared dataset of an experiment."""
+    return f"results/data/{SETTINGS.experiments[wildcards.experiment].dataset}.safetensors"
 
 
 def layers():

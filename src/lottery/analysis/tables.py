@@ -108,6 +108,8 @@ class Summary(BaseModel):
     depends_on: dict[str, str] = {}
     engine: str | None = None
     device: str = "cpu"
+    processor: str = ""
+    versions: dict[str, str] = {}
 
 
 def collect_levels(folders: list[Path], settings: Settings) -> pd.DataFrame:

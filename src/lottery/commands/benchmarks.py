@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from lottery.arrays import write_text
-from lottery.commands.options import Told
+from lottery.commands.options import Number, Run, SettingsFile, Told
 from lottery.errors import LotteryError
+from lottery.runs.reading import read_settings_of
 
 Part = Literal["tests", "speeds", "sharing", "repeats", "trainings", "verification"]
 """Of the check of a GPU."""
@@ -60,6 +61,46 @@ def bench_networks(
     print(page)
 
 
+def bench_inference(
+    run: Run,
+    experiment: Annotated[str | None, Told("of the run; default: its first", "EXPERIMENT")] = None,
+    *,
+    replicate: Annotated[Number, Told("whose tickets are measured")] = Number(0),  # noqa: B008 - a number
+    sizes: Annotated[int, Told("how many sizes of the iterative tickets, besides the dense network")] = 7,
+    repeats: Annotated[int, Told("measurements of each contender")] = 15,
+    output: Output,
+    data: Annotated[Path | None, Told("folder of prepared datasets; default: data beside the run")] = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Measure what predictions of a run's tickets take, against PyTorch and onnxruntime, and what a ticket is worth.
+
+    That is what it costs to find, and what it saves in training and in use. Close other programs.
+    """
+    from lottery.analysis.tables import LEVELS, read_table, write_table
+    from lottery.benchmark import inference, worth
+    from lottery.figures.drawing import save, start_drawing
+    from lottery.figures.inference import inference as draw_inference
+
+    chosen = read_settings_of(run, settings)
+    name = experiment or chosen.run_experiments[0]
+    if name not in chosen.run_experiments:
+        raise LotteryError(f"no experiment of the run is called {name!r}; it has: {', '.join(chosen.run_experiments)}")
+    levels = inference.levels_measured(chosen, name, sizes)
+    plan = inference.Plan(run, chosen, name, replicate, levels, repeats, data or run.parent / "data")
+    table = inference.run(plan)
+    page = inference.as_markdown(table, plan)
+    write_table(output / "inference.csv", table)
+    write_text(output / "inference.md", page)
+    start_drawing()
+    evens = {batch: inference.break_even(table, batch) for batch in inference.BATCHES}
+    told = f"{chosen.experiments[name].network}, {chosen.experiments[name].dataset}. {inference.machine()}"
+    figure = draw_inference(table, evens, told)
+    save(figure, [output / f"inference.{suffix}" for suffix in ("pdf", "svg", "png")])
+    worths = worth.worth(read_table(run / "tables" / "levels.csv", LEVELS), table, name)
+    worth.write_worth(output, worths)
+    print(page + "\n" + worth.as_markdown(worths))
+
+
 def check_card(
     *,
     output: Annotated[Path, Told("folder for all results")],
@@ -102,10 +143,12 @@ def check_card(
 
 
 def compile_kernels() -> None:
-    """Compile the sparse engine's kernels, which is otherwise done when they are first used."""
+    """Compile the kernels of the sparse engine and of tickets, which is otherwise done when they are first used."""
+    from lottery.tickets import compiled
     from lottery.training import sparse_engine
 
     sparse_engine.compile_kernels()
+    compiled.kernels()
 
 
 def document_settings(

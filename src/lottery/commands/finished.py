@@ -6,6 +6,7 @@ from typing import Annotated
 
 from lottery.arrays import write_text
 from lottery.commands.options import Run, SettingsFile, Told
+from lottery.commands.tickets import verify_file
 from lottery.errors import LotteryError
 from lottery.runs.reading import read_finished_run, read_settings_of
 
@@ -28,9 +29,19 @@ def plan(
 
 
 def verify(
-    run: Run, *, data: Annotated[Path | None, Told("folder of prepared datasets; default: data beside the run")] = None
+    run: Annotated[Path, Told("folder of the run: results/<run>; or the file of a ticket", "RUN")],
+    *,
+    data: Annotated[
+        Path | None, Told("folder of prepared datasets; default: data beside the run; for a ticket results/data")
+    ] = None,
 ) -> None:
-    """Recompute a finished run from its files: masks, starts, accuracies and tables; names each file that is wrong."""
+    """Recompute a finished run from its files: masks, starts, accuracies and tables; names each file that is wrong.
+
+    Of a ticket's file its accuracies are recomputed.
+    """
+    if run.is_file():
+        verify_file(run, data or Path("results/data"))
+        return
     from lottery.evidence.verification import verify as wrong_in
 
     wrong = list(wrong_in(run, data or run.parent / "data"))
@@ -54,6 +65,26 @@ def adopt(run: Run, *, settings: SettingsFile = None) -> None:
     for line in found.wrong:
         print(line)
     print(f"{run}: {right} steps are right and recorded, {stale} are to be made again, {absent} were not done yet")
+
+
+def tell_worth(
+    run: Annotated[Path, Told("folder of the run: results/<run>, or of a published one: docs/results/<run>", "RUN")],
+    experiment: Annotated[str | None, Told("of the run; default: its first", "EXPERIMENT")] = None,
+    *,
+    inference: Annotated[Path | None, Told("inference.csv of bench-inference, for what predictions save")] = None,
+    output: Annotated[Path | None, Told("folder for worth.csv and worth.md")] = None,
+) -> None:
+    """Tell what tickets cost to find, what they save, and after how many trainings or predictions they have paid."""
+    from lottery.analysis.tables import LEVELS, read_table
+    from lottery.benchmark.worth import as_markdown, read_inference, worth, write_worth
+
+    tables = run / "tables" if (run / "tables").exists() else run
+    levels = read_table(tables / "levels.csv", LEVELS)
+    name = experiment or str(levels["experiment"].iloc[0])
+    found = worth(levels, read_inference(inference) if inference else None, name)
+    if output:
+        write_worth(output, found)
+    print(as_markdown(found))
 
 
 def let_go(run: Run, *, settings: SettingsFile = None) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from lottery import extensions
-from lottery.commands import benchmarks, finished, steps, tables
+from lottery.commands import benchmarks, finished, steps, tables, tickets
 from lottery.commands.options import add_arguments
 from lottery.errors import LotteryError
 
@@ -21,17 +21,22 @@ VERBS: list[Callable[..., None]] = [
     steps.train,
     tables.collect,
     tables.describe_tickets,
+    tables.describe_structure,
     tables.judge_claims,
     tables.plot,
     finished.plan,
     finished.verify,
     finished.adopt,
+    finished.tell_worth,
     finished.let_go,
     finished.publish,
     finished.join,
     finished.compare,
+    tickets.export,
+    tickets.inspect,
     benchmarks.bench,
     benchmarks.bench_networks,
+    benchmarks.bench_inference,
     benchmarks.check_card,
     benchmarks.compile_kernels,
     benchmarks.document_settings,

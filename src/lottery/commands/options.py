@@ -6,7 +6,7 @@ import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NewType
 
 from lottery.arms.places import Place
 from lottery.errors import LotteryError
@@ -25,6 +25,17 @@ SettingsFile = Annotated[Path | None, Told("the run's settings; default: setting
 At = Annotated[Place, Told("folder below it, such as lenet-mnist/r0-2/iterative/level3", "PLACE")]
 
 
+Number = NewType("Number", int)
+"""One that counts from 0, as replicates and draws do."""
+
+
+def number(text: str) -> Number:
+    """The parser of a number that counts from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return Number(int(text))
+
+
 def positive(text: str) -> int:
     """The parser of a number that counts something."""
     if not text.isdecimal() or not int(text):
@@ -40,12 +51,14 @@ def place(text: str) -> Place:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-PARSERS: dict[Any, Callable[[str], Any]] = {int: positive, Place: place}
-"""How values are read that their type alone does not read: all whole numbers count something."""
+PARSERS: dict[Any, Callable[[str], Any]] = {int: positive, Number: number, Place: place}
+"""How values are read that their type alone does not read: whole numbers count something, from 1 or from 0 on."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, verb: Callable[..., None]) -> None:
-    """An argument for each positional parameter of a verb, an option for each keyword; lists take several values."""
+    """An argument for each positional parameter of a verb, which may be left out where it has a default; an option for
+    each keyword; lists take several values.
+    """
     hints = typing.get_type_hints(verb, include_extras=True)
     for name, parameter in inspect.signature(verb).parameters.items():
         kind, told = typing.get_args(hints[name])
@@ -66,4 +79,5 @@ def add_arguments(parser: argparse.ArgumentParser, verb: Callable[..., None]) ->
             options |= {"required": True} if required else {"default": parameter.default}
             parser.add_argument(f"--{name.replace('_', '-')}", **options)
         else:
-            parser.add_argument(name, **options)
+            may_be_left_out = parameter.default is not parameter.empty
+            parser.add_argument(name, **options | ({"nargs": "?"} if may_be_left_out else {}))

@@ -1,12 +1,17 @@
-"""The steps of a run. Each reads the run's settings and writes the files of its place."""
+"""The steps of a run. Each reads the run's settings and writes the files of its place; `train` takes a ticket too."""
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
+from lottery.arms.places import Place
 from lottery.commands.options import At, Run, SettingsFile, Told
+from lottery.commands.tickets import MomentOption, train_file
+from lottery.errors import LotteryError
 from lottery.runs import steps
 from lottery.runs.reading import add_datasets_of, read_job
+
+Origin = Literal["start", "weights"]
 
 
 def prepare_dataset(
@@ -67,13 +72,29 @@ def make_control(run: Run, place: At, *, settings: SettingsFile = None) -> None:
 
 
 def train(
-    run: Run,
-    place: At,
+    run: Annotated[Path, Told("folder of the run: results/<run>; or the file of a ticket", "RUN")],
+    place: Annotated[Place | None, Told("folder below it, such as lenet-mnist/r0-2/iterative/level3", "PLACE")] = None,
     *,
     settings: SettingsFile = None,
-    threads: Annotated[int, Told("networks trained at once")] = 1,
+    threads: Annotated[int, Told("networks of a run trained at once")] = 1,
+    dataset: Annotated[
+        Path | None, Told("for a ticket: the prepared dataset, results/data/<dataset>.safetensors")
+    ] = None,
+    output: Annotated[Path | None, Told("for a ticket: the file to write")] = None,
+    origin: Annotated[
+        Origin, Told("what a ticket's training begins from: its start, or its trained weights")
+    ] = "start",
+    moment: MomentOption = "final",
+    iterations: Annotated[int | None, Told("for a ticket: other than its recipe's")] = None,
+    learning_rate: Annotated[float | None, Told("for a ticket: other than its recipe's")] = None,
 ) -> None:
-    """Train the networks of a place from their starting weights."""
+    """Train the networks of a place from their starting weights; or a ticket, from its file, on a prepared dataset."""
+    if place is None:
+        changes = {"iterations": iterations, "learning_rate": learning_rate}
+        train_file(run, dataset, output, origin, moment, changes)
+        return
+    if dataset or output:
+        raise LotteryError(f"{run}: --dataset and --output are for the file of a ticket; a run knows both")
     from lottery.training.job import run_job
 
     run_job(read_job(run, place, settings), run, threads)

@@ -31,6 +31,14 @@ def describe_tickets(run: Run, *, settings: SettingsFile = None) -> None:
     write_table(run / "tables" / "distributions.csv", distributions)
 
 
+def describe_structure(run: Run, *, settings: SettingsFile = None) -> None:
+    """Tell what pruning leaves of each layer of each network: weights, units, multiplications."""
+    from lottery.analysis.tables import write_table
+    from lottery.tickets.structure import describe
+
+    write_table(run / "tables" / "structure.csv", describe(run, trainings(read_settings_of(run, settings))))
+
+
 def judge_claims(run: Run) -> None:
     """Compare the tables with the paper's claims, each with an interval and a verdict."""
     from lottery.analysis.claims import judge

@@ -90,3 +90,18 @@ def source(dataset: str) -> Source:
     if dataset not in SOURCES:
         raise LotteryError(f"dataset: unknown dataset {dataset!r}; known: {', '.join(sorted(SOURCES))}")
     return SOURCES[dataset]
+
+
+CLASS_NAMES = {
+    "fashion-mnist": (
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    ),
+    "cifar-10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+}
+"""What the labels 0, 1, ... of a dataset mean, in its authors' words; of other datasets they are names themselves."""
+
+
+def class_names(data: Source) -> list[str]:
+    """The names of a dataset's classes, in the order of its labels."""
+    return list(CLASS_NAMES.get(data.name, map(str, range(data.classes))))
