@@ -29,6 +29,7 @@ VERBS: list[Callable[..., None]] = [
     finished.let_go,
     finished.publish,
     finished.join,
+    finished.pool,
     finished.compare,
     benchmarks.bench,
     benchmarks.bench_networks,

@@ -45,7 +45,9 @@ PARSERS: dict[Any, Callable[[str], Any]] = {int: positive, Place: place}
 
 
 def add_arguments(parser: argparse.ArgumentParser, verb: Callable[..., None]) -> None:
-    """An argument for each positional parameter of a verb, an option for each keyword; lists take several values."""
+    """An argument for each positional parameter of a verb, which may be left out where it has a default, an option for
+    each keyword; lists take several values.
+    """
     hints = typing.get_type_hints(verb, include_extras=True)
     for name, parameter in inspect.signature(verb).parameters.items():
         kind, told = typing.get_args(hints[name])
@@ -66,4 +68,6 @@ def add_arguments(parser: argparse.ArgumentParser, verb: Callable[..., None]) ->
             options |= {"required": True} if required else {"default": parameter.default}
             parser.add_argument(f"--{name.replace('_', '-')}", **options)
         else:
+            if parameter.default is not parameter.empty:
+                options |= {"nargs": "*" if "nargs" in options else "?", "default": parameter.default}
             parser.add_argument(name, **options)
