@@ -1,7 +1,7 @@
 # `make` or `make figures`: the paper's figures from tickets found on this machine. `make test`: the tests.
 # Both first create .venv from exact versions with hashes, if it is missing or older than requirements.lock.
 .DELETE_ON_ERROR:
-.PHONY: figures paper-mnist plan report bench bench-networks test test-all test-slow test-slurm lint format lock documents
+.PHONY: figures paper-mnist judge plan report bench bench-networks test test-all test-slow test-slurm lint format lock documents
 
 PYTHON ?= python3
 READY := .venv/.ready
@@ -24,6 +24,10 @@ define published
 $(SNAKEMAKE) --configfile $(patsubst %,config/%.yaml,$(1))
 .venv/bin/lottery publish results/$(lastword $(1)) --output docs/results/$(lastword $(1))
 endef
+
+# All published verdicts anew, from the published tables: after a claim or a rule of judging has changed.
+judge: $(READY)
+	.venv/bin/lottery judge-claims $(patsubst %/levels.csv,%,$(wildcard docs/results/*/levels.csv))
 
 # What a run would cost, before it starts: make plan CONFIG="config/paper-mnist.yaml config/paper-mnist-tenth.yaml"
 plan: $(READY)

@@ -56,6 +56,7 @@ READERS = [
     (DESCRIBE, f"run/{DENSE}/trained.safetensors"),
     (DESCRIBE, f"run/{TICKET}/mask.safetensors"),
     (JUDGE, "run/tables/levels.csv"),
+    (JUDGE, "run/tables/speed.csv"),
     (PLOT, "run/tables/levels.csv"),
     (PLOT, "run/tables/curves.csv"),
 ]
@@ -172,6 +173,7 @@ OF_KIND = {
     "history": TABLE,
     "levels": TABLE,
     "curves": TABLE,
+    "speed": TABLE,
 }
 
 

@@ -101,7 +101,6 @@ def test_every_rule_says_what_it_needs():
         "rewind",
         "make_control",
         "describe_tickets",
-        "plot",
         "compact_ticket",
         "describe_structure",
     }

@@ -9,11 +9,13 @@ import pytest
 from test_claims import made_up_levels
 from test_claims_of_networks import conv
 
+from lottery.analysis.speed import measure_speed, with_speed
+from lottery.analysis.tables import CURVES, LEVELS, write_table
 from lottery.analysis.ticket_weights import Dense, distribution_rows
 from lottery.arms.rows import ARMS
 from lottery.errors import LotteryError
 from lottery.figures.catalog import CATALOG
-from lottery.figures.drawing import DRAWN_BY, draw, drawn
+from lottery.figures.drawing import DRAWN_BY, FORMATS, draw, draw_several, drawn
 from lottery.figures.kinds import BySize, OfArms
 from lottery.figures.looks import LOOKS
 from lottery.figures.style import use_style, write_below
@@ -35,7 +37,12 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     grid = pd.DataFrame({"iteration": np.arange(0, 5001, 500)})
     curves = levels[["experiment", "arm", "level", "replicate", "draw"]].merge(grid, how="cross")
     accuracy = 0.98 - 0.05 * np.exp(-curves["iteration"] / 1000) - 0.0003 * curves["replicate"]
-    return levels, curves.assign(test_accuracy=accuracy, validation_loss=0.1, validation_accuracy=0.97, train_loss=0.1)
+    # Reinitialised networks never have so low a loss as the dense network, tickets sooner than it.
+    never = curves["arm"].str.contains("reinit")
+    lost = (curves["iteration"] - 2000.0).abs() / 1e6 + 0.1 + 0.01 * never - 0.0005 * (curves["arm"] == "iterative")
+    curves = curves.assign(test_accuracy=accuracy, validation_loss=lost, validation_accuracy=0.97, train_loss=0.1)
+    levels = levels.assign(validation_loss_at_early_stop=0.1)
+    return with_speed(levels, measure_speed(levels, curves)), curves
 
 
 figure1, figure3, figure4a, figure4b, figure4c, figure5, figure6 = (
@@ -109,6 +116,68 @@ def test_three_formats_the_same_each_time(tables, tmp_path, name):
         once, again = ((tmp_path / folder / f"{name}{suffix}").read_bytes() for folder in ("once", "again"))
         assert once.startswith(magic)
         assert once == again
+
+
+def test_what_is_never_as_good_as_the_dense_network_is_marked(tables):
+    levels, curves = tables
+    figure = drawn("figure-speed", levels, curves)
+    axes = figure.axes[0]
+    triangles = [line for line in axes.lines if line.get_marker() == "^" and line.get_linestyle() == "None"]
+    assert {line.get_markeredgecolor() for line in triangles} == {LOOKS["iterative-reinit"].color}
+    sizes = levels.loc[levels["arm"] == "iterative-reinit", "weights_remaining"].nunique()
+    assert len(triangles[0].get_xdata()) == sizes, "the dense network has its own quality"
+    reinit, ticket = (
+        next(box.lines[0] for box in axes.containers if box.get_label() == LOOKS[arm].label)
+        for arm in ("iterative-reinit", "iterative")
+    )
+    assert set(reinit.get_ydata()) == {2000, 5000}, "they count as if they had at the end"
+    assert set(ticket.get_ydata()) == {1500, 2000}
+    assert "Triangles: some or all networks did not reach this loss" in figure.get_supxlabel().replace("\n", " ")
+
+
+def test_early_stops_at_the_end_of_training_are_told(tables):
+    levels, curves = tables
+    assert "still fell" not in figure4a(levels, curves).get_supxlabel()
+    late = levels.assign(iterations=levels["iterations"].where(levels["level"] != 1, levels["early_stop_iteration"]))
+    count = int((late["level"].eq(1) & late["arm"].isin(CATALOG["figure4a"].arms)).sum())
+    said = figure4a(late, curves).get_supxlabel().replace("\n", " ")
+    assert f"In {count} of these " in said
+    assert "validation loss still fell at the end of training" in said
+    assert "still fell" not in figure4b(late, curves).get_supxlabel(), "it shows no early stop"
+
+
+def test_no_axis_prints_more_than_all_images(tables):
+    levels, curves = tables
+    perfect = levels.assign(train_accuracy_at_early_stop=1.0, test_accuracy_at_early_stop=1.0)
+    figure = figure4a(perfect, curves)
+    figure.canvas.draw()
+    ticks = [
+        float(label.get_text()) for axes in figure.axes[1:] for label in axes.get_yticklabels() if label.get_text()
+    ]
+    assert max(ticks) == 100
+
+
+def test_one_replicate_is_no_mean(tables):
+    levels, curves = tables
+    said = figure4a(levels[levels["replicate"] == 0], curves).get_supxlabel()
+    assert said.startswith("Points: one replicate")
+    assert "n = 1" not in said
+
+
+def test_figures_drawn_at_once_are_those_drawn_one_by_one(tables, tmp_path):
+    levels, curves = tables
+    write_table(tmp_path / "levels.csv", levels[LEVELS])
+    write_table(tmp_path / "curves.csv", curves[CURVES])
+    names = ["figure4a", "figure3", "figure-speed"]
+    for threads in (1, 3):
+        draw_several(tmp_path, tmp_path / str(threads), names, FORMATS, threads)
+    for name in names:
+        for suffix in FORMATS:
+            one, many = ((tmp_path / folder / f"{name}.{suffix}").read_bytes() for folder in ("1", "3"))
+            assert one == many, (name, suffix)
+    with pytest.raises(LotteryError, match="figure26: needs"):
+        draw_several(tmp_path, tmp_path / "wrong", ["figure26", "figure4b"], FORMATS, 2)
+    assert (tmp_path / "wrong/figure4b.png").exists(), "the others are drawn"
 
 
 def test_diverged_networks_are_left_out_and_told(tables):

@@ -356,14 +356,18 @@ def test_published_runs_can_be_joined_of_two_parts(name, tmp_path):
         )
         for of, chosen in (("early", [each for each in order if each not in late]), ("late", late))
     ]
+    # Beside it the other published runs, which judge what they have in common with it.
+    joined_to = tmp_path / "results" / name
+    joined_to.parent.mkdir()
+    for other in published.parent.glob("*/levels.csv"):
+        if other.parent != published:
+            (joined_to.parent / other.parent.name).symlink_to(other.parent)
     options = ["--experiments", *order, "--figures", *figures]
-    assert main(["join", *map(str, parts), "--output", str(tmp_path / name), *options]) == 0
-    assert {path.name for path in (tmp_path / name).iterdir()} == {path.name for path in published.iterdir()} - {
-        "README.md"
-    }
+    assert main(["join", *map(str, parts), "--output", str(joined_to), *options]) == 0
+    assert {path.name for path in joined_to.iterdir()} == {path.name for path in published.iterdir()} - {"README.md"}
     same = [*(f"{table}.csv" for table in KEYS), "claims.md", *(f"{figure}.svg" for figure in figures)]
     for file in filter(lambda file: (published / file).exists(), same):
-        assert (tmp_path / name / file).read_bytes() == (published / file).read_bytes(), file
+        assert (joined_to / file).read_bytes() == (published / file).read_bytes(), file
     # A published file of settings lacks keys that came later, which have their defaults.
-    joined, whole = (read_finished_run(folder / "settings.json") for folder in (tmp_path / name, published))
+    joined, whole = (read_finished_run(folder / "settings.json") for folder in (joined_to, published))
     assert joined == whole

@@ -36,7 +36,7 @@ def test_the_example_runs_and_writes_nothing_elsewhere(outer):
     assert files_of(outer.folder.parent / "lottery-ticket-workflow") == before
     assert outer.jobs() == {}
     assert not re.search(r"(?<!tickets/)results/", outer("-n", "-p", "--forceall", "lottery_all"))
-    assert outer.jobs("lottery_figures")["lottery_plot"] == 10
+    assert outer.jobs("lottery_figures")["lottery_plot"] == 1
 
 
 def test_a_second_import_has_files_and_settings_of_its_own(outer):

@@ -8,7 +8,8 @@ from test_claims_of_hyperparameters import BASE, adam, pruned
 from test_claims_of_networks import conv
 
 from lottery.analysis.claims import NETWORKS, judge, networks_behind
-from lottery.analysis.tables import NETWORK, read_judged
+from lottery.analysis.speed import read_judged
+from lottery.analysis.tables import NETWORK
 
 Places = set[tuple[str, str, int]]
 """Experiments, arms and levels."""

@@ -197,8 +197,8 @@ def test_the_verb_tells_a_plan_and_starts_nothing(tmp_path, capsys, monkeypatch)
     assert main(["plan", "--cores", "2", str(settings)]) == 0
     said = capsys.readouterr().out
     assert "run 'quick' from nothing" in said
-    assert "212, of which 81 train 243 networks" in said
-    assert "496 MB" in said
+    assert "124, of which 49 train 147 networks" in said
+    assert "320 MB" in said
     assert not list(elsewhere.iterdir())
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from lottery.analysis.claims import judge
 from lottery.analysis.claims_text import as_markdown
-from lottery.analysis.tables import CURVES, LEVELS, read_judged, read_table, write_table
+from lottery.analysis.speed import read_judged
+from lottery.analysis.tables import CURVES, LEVELS, SPEED, read_table, write_table
 from lottery.errors import LotteryError
 from lottery.evidence.publication import DECIMALS, drawn_curves, publish
 from lottery.figures.catalog import figures_of_run
@@ -53,6 +54,11 @@ def test_the_curves_are_those_that_figures_draw(run, published, tmp_path):
     pd.testing.assert_frame_equal(rounded, kept.round(DECIMALS).reset_index(drop=True))
     assert drawn_curves(levels, curves, ["figure1"]).empty
     assert drawn_curves(levels, curves, ["figure8"])["test_accuracy"].notna().all()
+
+
+def test_the_speed_of_every_network_is_published(run, published):
+    assert (published / "speed.csv").read_bytes() == (run / "tables/speed.csv").read_bytes()
+    assert len(read_table(published / "speed.csv", SPEED)) == len(read_table(run / "tables/levels.csv", LEVELS))
 
 
 def test_a_run_whose_figures_draw_no_curve(run, tmp_path):

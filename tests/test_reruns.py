@@ -30,7 +30,7 @@ def test_a_touched_source_file_repeats_nothing(smoke):
     [
         ("training/loop.py", {"train": 8, "prune": 4}),
         ("datasets/idx.py", {"prepare_dataset": 1, "train": 8, "prune": 4}),
-        ("figures/style.py", {"plot": 14, "all": 1}),
+        ("figures/style.py", {"plot": 1, "all": 1}),
         ("analysis/claims.py", {"judge_claims": 1, "all": 1}),
         ("settings/sections.py", {}),
         pytest.param("settings/reference.py", {}, marks=pytest.mark.long),
@@ -68,7 +68,7 @@ def summary(smoke) -> str:
         ),
         ("prune", {"pruning/selection.py", "arms/operations.py", "arrays/files.py"}, "training/"),
         ("make_control", {"arms/masks.py", "networks/steps.py", "randomness.py"}, "training/"),
-        ("collect", {"analysis/tables.py", "settings/columns.py"}, "training/torch_engine.py"),
+        ("collect", {"analysis/tables.py", "analysis/speed.py", "settings/columns.py"}, "training/torch_engine.py"),
         ("describe_tickets", {"analysis/ticket_weights.py", "analysis/experiment.py"}, "figures/"),
         ("judge_claims", {"analysis/claims_lenet.py", "analysis/statistics.py", "analysis/claims_text.py"}, "figures/"),
         ("plot", {"figures/style.py", "analysis/measures.py", "analysis/tables.py"}, "analysis/claims_lenet.py"),

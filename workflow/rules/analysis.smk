@@ -5,7 +5,7 @@ rule collect:
     input:
         summaries=trained("summary.json"),
         histories=trained("history.csv"),
-        code=code_of("analysis/tables.py"),
+        code=code_of("analysis/collecting.py"),
     output:
         levels=report(
             "<results>/tables/levels.csv",
@@ -14,6 +14,7 @@ rule collect:
             labels={"table": "levels"},
         ),
         curves="<results>/tables/curves.csv",
+        speed="<results>/tables/speed.csv",
         weights="<results>/tables/weights.csv",
         settings="<results>/tables/settings.json",
     log:
@@ -33,7 +34,7 @@ rule collect:
         verb="collect",
         depends_on=dependence.of_results(SETTINGS),
     message:
-        "Collect the results of all trainings in three tables"
+        "Collect the results of all trainings in four tables"
     shell:
         "python -m lottery {params.verb} {params.run:q} {params.extensions:q} --settings {resources.settings} > {log} 2>&1"
 
@@ -61,8 +62,9 @@ use rule collect as describe_tickets with:
 rule judge_claims:
     input:
         levels=rules.collect.output.levels,
+        speed=rules.collect.output.speed,
         layers=layers(),
-        code=code_of("analysis/claims.py", "analysis/claims_text.py"),
+        code=code_of("analysis/judging.py"),
     output:
         csv=report(
             "<results>/tables/claims.csv",
@@ -89,10 +91,8 @@ rule judge_claims:
         runtime=10,
     params:
         run=of_run,
-        what="",
-        extensions=[],
         verb="judge-claims",
     message:
         "Judge the paper's claims"
     shell:
-        "python -m lottery {params.verb} {params.run:q} {params.what} {params.extensions:q} > {log} 2>&1"
+        "python -m lottery {params.verb} {params.run:q} > {log} 2>&1"

@@ -56,20 +56,25 @@ if SETTINGS.data_mirror:
     os.environ.update(LOTTERY_DATA=SETTINGS.data_mirror)
 
 
-def settings_file():
-    """A file of the run's settings, which every command reads: in a command there is no room for many experiments.
-
-    It is named for its content, so that no job reads what a later dry run has changed. As a resource of rules it repeats
-    nothing: what a job depends on stands among its parameters.
-    """
-    text = SETTINGS.canonical_json() + "\n"
-    path = Path(".snakemake", "lottery", f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json")
+def kept_file(text, suffix):
+    """A file of this text, named for it, so that no job reads what a later dry run has changed."""
+    path = Path(".snakemake", "lottery", hashlib.sha256(text.encode()).hexdigest()[:16] + suffix)
     if not path.exists():
         write_text(path, text)
     return str(path)
 
 
-SETTINGS_FILE = settings_file()
+# The run's settings, which every command reads: in a command there is no room for many experiments. As a resource of
+# rules they repeat nothing: what a job depends on stands among its parameters.
+SETTINGS_FILE = kept_file(SETTINGS.canonical_json() + "\n", ".json")
+
+
+def caption_file(figure):
+    """What the report says of a figure."""
+    replicates = [f"{SETTINGS.experiments[name].replicates} replicates of {name}" for name in SETTINGS.run_experiments]
+    entry = CATALOG[figure]
+    text = f"**{entry.title}.** {entry.caption}\nRun {SETTINGS.run}, n = {', '.join(replicates)}; bars and bands reach from the"
+    return os.path.abspath(kept_file(f"{text} least to the greatest network.\n", ".rst"))
 
 
 pathvars:
@@ -84,7 +89,6 @@ wildcard_constraints:
     arm="|".join(map(re.escape, ARMS)),
     level=r"0|[1-9][0-9]*",
     dataset=r"[a-z0-9-]+",
-    figure="|".join(CATALOG),
 
 
 def arms_made_by(verb, file):
@@ -207,9 +211,9 @@ def trained(filename):
     return [f"<results>/{job.place.folder}/{filename}" for job in listing.trainings(SETTINGS)]
 
 
-def details(wildcards):
-    """The table that a figure draws beside levels.csv."""
-    return f"<results>/tables/{CATALOG[wildcards.figure].details}.csv"
+def details():
+    """The tables that figures draw beside levels.csv."""
+    return [f"<results>/tables/{name}.csv" for name in sorted({CATALOG[figure].details for figure in figure_names()})]
 
 
 def with_tickets():
@@ -258,10 +262,21 @@ def extensions_of_dataset(wildcards):
     return extensions.needed(SETTINGS.extensions, [("dataset", wildcards.dataset)])
 
 
-def extensions_of_figure(wildcards):
-    """The user's files that a figure depends on."""
-    arms = [("arm", name) for name in CATALOG[wildcards.figure].arms]
-    return extensions.needed(SETTINGS.extensions, [("figure", wildcards.figure), *arms])
+def extensions_of_figures():
+    """The user's files that the figures depend on."""
+    arms = [("arm", name) for figure in figure_names() for name in CATALOG[figure].arms]
+    return extensions.needed(SETTINGS.extensions, [*(("figure", figure) for figure in figure_names()), *arms])
+
+
+def drawn_or_why_not(figure):
+    """A figure's files; of one that the run does not draw the reason, which Snakemake then tells as what is missing."""
+    if figure in figure_names():
+        return drawn([figure])
+    try:
+        figures_of_run(SETTINGS.model_copy(update={"figures": [figure]}))
+    except LotteryError as error:
+        return [local(str(error))]
+    return [local(f"config: figures: does not name {figure}, so this run does not draw it")]
 
 
 def of_run(wildcards, output):

@@ -1,32 +1,43 @@
-# Figures: tables in, pictures out.
+# Figures: tables in, pictures out. One job draws all of a run, since what draws takes two seconds to be loaded.
 
 
-use rule judge_claims as plot with:
+rule plot:
     input:
         levels=rules.collect.output.levels,
-        details=details,
+        speed=rules.collect.output.speed,
+        details=details(),
         code=code_of("figures/drawing.py"),
-        extensions=lambda wildcards: own_files(extensions_of_figure(wildcards)),
+        extensions=own_files(extensions_of_figures()),
     output:
-        pdf="<results>/figures/{figure}.pdf",
-        svg="<results>/figures/{figure}.svg",
-        png=report(
-            "<results>/figures/{figure}.png",
-            caption="../report/figure.rst",
-            category="Figures",
-            labels={"figure": "{figure}"},
-        ),
+        pdf=expand("<results>/figures/{figure}.pdf", figure=figure_names()),
+        svg=expand("<results>/figures/{figure}.svg", figure=figure_names()),
+        png=[
+            report(
+                f"<results>/figures/{figure}.png",
+                caption=caption_file(figure),
+                category="Figures",
+                labels={"figure": figure},
+            )
+            for figure in figure_names()
+        ],
     log:
-        "<logs>/plot/{figure}.log",
+        "<logs>/plot.log",
     benchmark:
-        "<benchmarks>/plot/{figure}.tsv"
+        "<benchmarks>/plot.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 2
+    resources:
+        mem_mb=1000,
+        runtime=10,
+        settings=SETTINGS_FILE,
     params:
         run=of_run,
-        what=lambda wildcards: wildcards.figure,
-        extensions=lambda wildcards: options(extensions_of_figure(wildcards)),
+        extensions=options(extensions_of_figures()),
         verb="plot",
-        title=lambda wildcards: CATALOG[wildcards.figure].title,
-        caption=lambda wildcards: CATALOG[wildcards.figure].caption,
-        depends_on=lambda wildcards: CATALOG[wildcards.figure].told,
+        depends_on=[CATALOG[figure].told for figure in figure_names()],
     message:
-        "Draw {wildcards.figure}"
+        "Draw the figures"
+    shell:
+        "python -m lottery {params.verb} {params.run:q} {params.extensions:q} --settings {resources.settings}"
+        " --threads {threads} > {log} 2>&1"

@@ -108,10 +108,27 @@ def follows(found: Mapping[str, str | float], recipe: Recipe) -> bool:
 
 
 @dataclass(frozen=True)
+class Anything:
+    """Every experiment, whatever its network, dataset and recipe."""
+
+    dataset = ""
+
+    def includes(self, _: TrainedExperiment) -> bool:
+        return True
+
+
+Family = Literal["paper", "weights", "ours"]
+"""Tests that are corrected together: statements of the paper about trained networks, those about which weights are in a
+ticket, and statements that are ours."""
+
+
+@dataclass(frozen=True)
 class Claim:
     """One claim: what the paper says and where, its number, our measure in the same unit, the verdict's rule.
 
-    versus: the second experiment, on the same dataset, of a claim that compares two.
+    versus: the second experiment, on the same dataset, of a claim that compares two. comparable: whether the paper's
+    number was measured, of the same quantity as ours: not of another, and no word such as "equal"; trials: how many it
+    is a mean of.
     """
 
     id: str
@@ -122,8 +139,11 @@ class Claim:
     paper: float | None = None
     needs_iterations: int = 0
     note: str = ""
-    subject: Subject = field(kw_only=True)
+    subject: Subject | Anything = field(kw_only=True)
     versus: Subject | None = None
+    family: Family = "paper"
+    comparable: bool = True
+    trials: int = 5
 
     @property
     def unit(self) -> str:

@@ -1,8 +1,13 @@
 """The paper's claims about which weights are in a ticket, Appendix F: LeNet on MNIST, with Adam and with SGD."""
 
-from lottery.analysis.claim import BETTER, EARLIER, LATER, Claim, Range, Subject
+from functools import partial
+
+from lottery.analysis import claim
+from lottery.analysis.claim import BETTER, EARLIER, LATER, Range, Subject
 from lottery.analysis.claims_lenet import ADAM, SGD
 from lottery.analysis.measures import LayerRatio, LayerShare
+
+Claim = partial(claim.Claim, family="weights")
 
 TICKET = 16.88 / 100
 """Weights remaining at which claims about a ticket's weights are judged: the size of Figures 19 and 20."""
@@ -17,7 +22,7 @@ WHERE = ("App. F.1, Fig. 15", "App. F.2, Fig. 16")
 SPREAD = "standard deviation over units of the share of links kept"
 
 
-def two_modes(id_: str, subject: Subject, layer: int) -> Claim:
+def two_modes(id_: str, subject: Subject, layer: int) -> claim.Claim:
     """The initial values of the ticket's weights in a layer have two modes, one on each side of 0."""
     return Claim(
         id_,
@@ -30,7 +35,7 @@ def two_modes(id_: str, subject: Subject, layer: int) -> Claim:
     )
 
 
-def signs(id_: str, subject: Subject, layer: int, *, positive: bool) -> Claim:
+def signs(id_: str, subject: Subject, layer: int, *, positive: bool) -> claim.Claim:
     """More of them have one sign."""
     more, fewer = ("positive", "negative") if positive else ("negative", "positive")
     return Claim(
@@ -43,7 +48,7 @@ def signs(id_: str, subject: Subject, layer: int, *, positive: bool) -> Claim:
     )
 
 
-def moves_further(id_: str, layer: int) -> Claim:
+def moves_further(id_: str, layer: int) -> claim.Claim:
     """Weights of the ticket move further than others while the dense network trains."""
     return Claim(
         id_,
@@ -55,7 +60,7 @@ def moves_further(id_: str, layer: int) -> Claim:
     )
 
 
-def moves_outwards(id_: str, layer: int) -> Claim:
+def moves_outwards(id_: str, layer: int) -> claim.Claim:
     """They move away from 0 more often."""
     return Claim(
         id_,
@@ -67,7 +72,7 @@ def moves_outwards(id_: str, layer: int) -> Claim:
     )
 
 
-def milder_with_sgd(id_: str, layer: int) -> Claim:
+def milder_with_sgd(id_: str, layer: int) -> claim.Claim:
     """Outgoing links are spread less unevenly with stochastic gradient descent; into this layer."""
     return Claim(
         id_,

@@ -6,7 +6,7 @@ batches of its own. Draws are averaged within their replicate first, so n counts
 two experiments are paired by number: on one dataset the pair has the same validation images.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,8 @@ from lottery.arms.rows import ARMS
 from lottery.runs.listing import DESCRIBED_ARM
 from lottery.settings.columns import RECIPE
 
-EARLY_STOP = "early_stop_iteration"
+EARLY_STOP, SMOOTHED_STOP = "early_stop_iteration", "smoothed_early_stop_iteration"
+TO_QUALITY, KNOWN_UNTIL = "iterations_to_dense_quality", "known_until"
 AT_EARLY_STOP, FINAL = "test_accuracy_at_early_stop", "test_accuracy_final"
 ON_VALIDATION, TRAIN_FINAL = "validation_accuracy_at_early_stop", "train_accuracy_final"
 
@@ -85,11 +86,36 @@ class Place:
     rows: pd.DataFrame
 
     def values(self, column: str) -> pd.Series:
-        """A column's mean for each replicate. Raises NotFinite when one of the networks diverged."""
+        """A column's mean for each replicate. Raises NotFinite when one of the networks diverged, NotRun when the
+        column is told of none.
+        """
+        self.check_converged()
+        if column not in self.rows or self.rows[column].isna().all():
+            raise NotRun(f"the tables tell no {column.replace('_', ' ')} of {self}")
+        return self.rows.groupby("replicate")[column].mean()
+
+    def to_quality(self) -> tuple[pd.Series, pd.Series]:
+        """For each replicate, iterations to the dense network's quality, mean over draws, and how many of its networks
+        did not reach it: these count as if they had at the end of what is known of them, which is too soon.
+
+        Raises as `values` does.
+        """
+        self.check_converged()
+        if KNOWN_UNTIL not in self.rows or self.rows[KNOWN_UNTIL].isna().any():
+            raise NotRun(f"the tables tell no validation curves of {self}")
+        iterations = self.rows[TO_QUALITY].astype(float)
+        by_replicate = self.rows["replicate"]
+        known = iterations.fillna(self.rows[KNOWN_UNTIL].astype(float)).groupby(by_replicate).mean()
+        return known, iterations.isna().groupby(by_replicate).sum()
+
+    def check_converged(self) -> None:
+        """Raise NotFinite when one of the networks diverged."""
         diverged = int(self.rows["diverged_iteration"].notna().sum())
         if diverged:
-            raise NotFinite(f"{diverged} of {len(self.rows)} networks of {self.arm} at {100 * self.size:.3g}% diverged")
-        return self.rows.groupby("replicate")[column].mean()
+            raise NotFinite(f"{diverged} of {len(self.rows)} networks of {self} diverged")
+
+    def __str__(self) -> str:
+        return f"{self.arm} at {100 * self.size:.3g}%"
 
     @property
     def late(self) -> pd.Series:
@@ -111,13 +137,19 @@ class TrainedExperiment:
         self.name, self.network, self.dataset = (str(dense[column]) for column in ("experiment", "network", "dataset"))
         self.recipe: dict[str, Any] = dense[list(RECIPE)].to_dict()
         self.iterations = int(levels["iterations"].min())
-        self.layers = layers
+        self.layers, self.levels = layers, levels
         sizes, unmasked = levels["weights_remaining"], levels["arm"].isin(UNMASKED)
         tickets = sizes[~unmasked & ~levels["arm"].isin(TWINS)].groupby(levels["level"]).first()
         sizes = sizes.where(~unmasked, levels["level"].map(tickets)).round(8)
         # Both kinds of steps of a one-shot arm are sizes of one arm here, though no figure draws a line through both.
         self.rows = dict(iter(levels.groupby([levels["arm"].replace(TWINS), sizes])))
         """The rows of every arm and size."""
+
+    def restricted(self, places: Collection[tuple[str, float]]) -> "TrainedExperiment":
+        """The same experiment with these arms and sizes (to six decimals) alone, and its dense network."""
+        kept = [key for key in self.rows if (key[0], round(key[1], 6)) in places or key[0] == DENSE]
+        rows = pd.concat([self.rows[key] for key in kept]).index
+        return TrainedExperiment(self.levels[self.levels.index.isin(rows)], self.layers)
 
     def sizes(self, arm: str) -> list[float]:
         """Sizes at which an arm was trained, largest first."""

@@ -5,17 +5,20 @@ taken from (`places`), and raises NotRun, or a kind of it, where the run has non
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from lottery.analysis.experiment import (
     AT_EARLY_STOP,
     EARLY_STOP,
     FINAL,
+    KNOWN_UNTIL,
     ON_VALIDATION,
     NotFinite,
     NotReached,
@@ -26,13 +29,23 @@ from lottery.analysis.experiment import (
 from lottery.arms.places import DENSE
 from lottery.runs.listing import DESCRIBED_ARM
 
+MOST_IMAGES = 100_000
+"""That accuracies are shares of."""
+
 
 @dataclass(frozen=True)
 class Finding:
-    """numbers: float, indexed by replicate. remarks: what a note must tell beside them."""
+    """numbers: float, indexed by replicate. remarks: what a note must tell beside them.
+
+    bound: the truth is "at least" or "at most" these numbers, where some of what they are made of was not reached.
+    images: half the width, in the numbers' unit, of the 95% interval that a choice of as many other test images would
+    give at most (`image_error`); NaN where no test accuracy is compared.
+    """
 
     numbers: pd.Series
     remarks: tuple[str, ...] = ()
+    bound: Literal["", "at least", "at most"] = ""
+    images: float = math.nan
 
 
 def usable(numbers: pd.Series, *, ratios: bool = False) -> pd.Series:
@@ -123,8 +136,10 @@ class Accuracy(OfSizes):
         return [ours.at(self.arm, size) for size in self.trained(ours)]
 
     def found(self, ours: TrainedExperiment, _: TrainedExperiment | None = None) -> Finding:
-        values = pd.concat([place.values(self.column) for place in self.places(ours)], axis=1)
-        return Finding(100 * (values.min(axis=1) if isinstance(self.sizes, DownTo) else values.mean(axis=1)))
+        places = self.places(ours)
+        values = pd.concat([place.values(self.column) for place in places], axis=1)
+        numbers = 100 * (values.min(axis=1) if isinstance(self.sizes, DownTo) else values.mean(axis=1))
+        return Finding(numbers, images=mean_image_error(self.column, [(place,) for place in places]))
 
 
 @dataclass(frozen=True)
@@ -178,11 +193,15 @@ class Gain(Paired):
     unit = "points"
 
     def found(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> Finding:
-        gains = {pair[0].size: self.gain(*pair) for pair in self.pairs(ours, other)}
+        pairs = {pair[0].size: pair for pair in self.pairs(ours, other)}
+        gains = {size: self.gain(*pair) for size, pair in pairs.items()}
         if isinstance(self.sizes, DownTo):
             least = min(gains, key=lambda size: gains[size].mean())
-            return Finding(gains[least], (f"least at {100 * least:.3g}%",))
-        return Finding(pd.concat(gains.values(), axis=1).mean(axis=1), compared_with(other) * self.elsewhere)
+            images = mean_image_error(self.column, [pairs[least]])
+            return Finding(gains[least], (f"least at {100 * least:.3g}%",), images=images)
+        numbers = pd.concat(gains.values(), axis=1).mean(axis=1)
+        images = mean_image_error(self.column, pairs.values())
+        return Finding(numbers, compared_with(other) * self.elsewhere, images=images)
 
     def gain(self, ours: Place, theirs: Place) -> pd.Series:
         if self.column.endswith("at_early_stop"):
@@ -196,23 +215,53 @@ class StopRatio(Paired):
     several sizes.
 
     equal: the ratio is asked for itself, not for its direction, so both sides must have reached their early stop.
+    column: the early stop of the paper, or the smoothed one.
     """
 
     equal: bool = False
+    column: str = EARLY_STOP
     unit = "ratio"
 
     def found(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> Finding:
         pairs = self.pairs(ours, other)
-        ratios = [self.ratio(*pair) for pair in pairs]
-        # One ratio is told as it is: the exponential of its logarithm would differ in the last digit.
-        mean = ratios[0] if len(ratios) == 1 else np.exp(np.log(pd.concat(ratios, axis=1)).mean(axis=1))
+        mean = geometric_mean([self.ratio(*pair) for pair in pairs])
         late = [unreached(pair[:1] if self.elsewhere else pair) for pair in pairs]
         return Finding(mean, (*compared_with(other) * self.elsewhere, *late))
 
     def ratio(self, ours: Place, theirs: Place) -> pd.Series:
         # The second experiment's early stop is what ours is measured by, so that must have been reached.
         check_reached((theirs,) if self.elsewhere else (ours, theirs), all if self.equal else any)
-        return over(ours.values(EARLY_STOP), theirs.values(EARLY_STOP))
+        return over(ours.values(self.column), theirs.values(self.column))
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityRatio(Paired):
+    """Iterations that an arm takes to the dense network's quality over those that the other takes; below 1 where the
+    first is sooner; the geometric mean of several sizes.
+
+    The dense network's quality is the least validation loss of the replicate's dense network, which itself takes until
+    its early stop, if it has one in training. Of what is never reached the end is known alone: what is compared then is
+    at least so much, or at most.
+    """
+
+    unit = "ratio"
+
+    def found(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> Finding:
+        ratios, missed, networks = [], [0, 0], 0
+        pairs = self.pairs(ours, other)
+        for pair in pairs:
+            (mine, mine_missed), (theirs, theirs_missed) = (place.to_quality() for place in pair)
+            ratios.append(over(mine, theirs))
+            missed[0] += int(mine_missed.sum())
+            missed[1] += int(theirs_missed.sum())
+            networks += sum(len(place.rows) for place in pair)
+        if all(missed):
+            raise NotReached(f"{sum(missed)} of {networks} networks did not reach the dense network's quality")
+        told = (f"{sum(missed)} of {networks} networks did not reach it, and count as if they had at the end",)
+        cut = max(place.rows["iterations"].max() - place.rows[KNOWN_UNTIL].min() for pair in pairs for place in pair)
+        known = f"curves are known to iteration {int(pairs[0][0].rows[KNOWN_UNTIL].min())}" if cut > 0 else ""
+        bound: Literal["", "at least", "at most"] = "at least" if missed[0] else "at most" if missed[1] else ""
+        return Finding(geometric_mean(ratios), (*told * any(missed), known), bound)
 
 
 @dataclass(frozen=True)
@@ -252,11 +301,13 @@ class GainByWeights:
         return found
 
     def found(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> Finding:
+        triples = self.triples(ours, other)
         gains = [
             mine.values(self.column) - (share * larger.values(self.column) + (1 - share) * smaller.values(self.column))
-            for mine, larger, smaller, share in self.triples(ours, other)
+            for mine, larger, smaller, share in triples
         ]
-        return Finding((100 * pd.concat(gains, axis=1).mean(axis=1)).dropna(), compared_with(other))
+        images = mean_image_error(self.column, [(mine, larger) for mine, larger, _, _ in triples])
+        return Finding((100 * pd.concat(gains, axis=1).mean(axis=1)).dropna(), compared_with(other), images=images)
 
 
 @dataclass(frozen=True)
@@ -306,6 +357,51 @@ class LayerRatio:
             column, layer = self.over
             return Finding(values / ours.ticket_layer(layer, self.size)[column])
         return Finding(values)
+
+
+def geometric_mean(ratios: Sequence[pd.Series]) -> pd.Series:
+    """Of each replicate's ratios. One ratio is told as it is: the exponential of its logarithm would differ in the last
+    digit.
+    """
+    return ratios[0] if len(ratios) == 1 else np.exp(np.log(pd.concat(ratios, axis=1)).mean(axis=1))
+
+
+def mean_image_error(column: str, compared: Iterable[Sequence[Place]]) -> float:
+    """`image_error` in points, mean over what is compared at each size: its errors are at worst the same ones.
+
+    NaN for other accuracies: each replicate has validation images of its own, so its spread tells of them.
+    """
+    if not column.startswith("test_"):
+        return math.nan
+    return float(np.mean([100 * image_error(*(place.rows[column] for place in places)) for places in compared]))
+
+
+def image_error(*accuracies: pd.Series) -> float:
+    """Half the width of the 95% interval of an accuracy, or at most of a difference of two, over choices of images.
+
+    accuracies: fractions of the same images, of one arm's networks or two arms'. Which images each network has wrong is
+    not in the tables. Of two the bound is that of networks that are never wrong on the same image, whose difference has
+    the variance (e1 + e2 - (e1 - e2)^2) / images with errors e1 and e2; networks that agree on most images have far
+    less. No replicates make it smaller: they are measured on the same images. NaN where accuracies are no shares of a
+    number of images.
+    """
+    images = images_behind(pd.concat(accuracies))
+    if images > MOST_IMAGES:
+        return math.nan
+    errors = [1 - float(each.mean()) for each in accuracies]
+    variance = sum(errors) - (errors[0] - sum(errors[1:])) ** 2
+    return float(norm.ppf(0.975)) * math.sqrt(max(variance, 0.0) / images)
+
+
+def images_behind(accuracies: pd.Series) -> int:
+    """The number of images that accuracies are shares of: the least that makes whole numbers of all of them.
+
+    Beyond MOST_IMAGES for numbers that are no shares of so few.
+    """
+    shares = {value: Fraction(value).limit_denominator(MOST_IMAGES) for value in accuracies.dropna().unique()}
+    if any(abs(float(share) - value) > 1e-12 for value, share in shares.items()):
+        return MOST_IMAGES + 1
+    return math.lcm(*(share.denominator for share in shares.values()))
 
 
 def described(experiment: TrainedExperiment, size: float) -> list[Place]:

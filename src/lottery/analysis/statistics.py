@@ -60,6 +60,18 @@ class Estimate:
         """The same for a mean below a bound."""
         return float(special.stdtr(self.n - 1, self._t(bound)))
 
+    def p_same(self, other: float, trials: int) -> float:
+        """The two-sided p of a mean as far from another one, of so many trials with our spread, when both are of the
+        same truth (Student's t test of two samples, its spread taken from ours).
+
+        NaN for one replicate, and where our replicates are all alike.
+        """
+        if self.n < 2 or not self.sd > 0:
+            return math.nan
+        distance = self.center - (math.log(other) if self.of_ratios else other)
+        t = abs(distance) / self.sd / math.sqrt(1 / self.n + 1 / trials)
+        return float(2 * special.stdtr(self.n - 1, -t))
+
     def _t(self, bound: float) -> float:
         distance = self.center - (math.log(bound) if self.of_ratios else bound)
         if self.n < 2:
@@ -94,13 +106,14 @@ def ratio_estimate(ratios: ArrayLike) -> Estimate:
     return Estimate(logs.center, logs.sd, logs.n, of_ratios=True)
 
 
-def corrected(p: ArrayLike) -> np.ndarray:
+def corrected(p: ArrayLike, *, any_dependence: bool = False) -> np.ndarray:
     """P values corrected for their number: at most 5% of what they find is false, on average.
 
-    Benjamini & Hochberg (1995). NaN stands for no test and is not counted.
+    Benjamini & Hochberg (1995), for tests that are independent or depend on each other positively; Benjamini &
+    Yekutieli (2001), for any dependence. NaN stands for no test and is not counted.
     """
     values = np.array(p, dtype=float)
     tested = ~np.isnan(values)
     if tested.any():
-        values[tested] = stats.false_discovery_control(values[tested])
+        values[tested] = stats.false_discovery_control(values[tested], method="by" if any_dependence else "bh")
     return values

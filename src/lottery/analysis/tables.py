@@ -38,6 +38,14 @@ HISTORY = [column for column in CURVES if column not in ("experiment", "arm", "l
 WEIGHTS = [*NETWORK, "layer", "weights"]
 """Columns of weights.csv: how many weights each layer of each network keeps."""
 
+SPEED = [*NETWORK, "iterations_to_dense_quality", "smoothed_early_stop_iteration", "known_until"]
+"""Columns of speed.csv: of a network's validation curve.
+
+iterations_to_dense_quality: the first iteration whose loss is at or below the least of its replicate's dense network;
+empty where no iteration up to known_until is. smoothed_early_stop_iteration: the middle of the 900 iterations whose
+mean loss is least; empty where fewer are known. known_until: the last iteration of the curve.
+"""
+
 LAYERS = ["experiment", "replicate", "level", "weights_remaining", "layer", "weights", "near_zero", "positive"]
 LAYERS += ["movement_ratio", "grew", "grew_rest", "incoming_sd", "incoming_sd_by_chance", "outgoing_sd"]
 LAYERS += ["outgoing_sd_by_chance"]
@@ -239,15 +247,16 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     return table
 
 
-def read_judged(tables: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """What claims are judged by, from a folder of tables: levels.csv, and layers.csv if it is there."""
-    layers = tables / "layers.csv"
-    return read_table(tables / "levels.csv", LEVELS), read_table(layers, LAYERS) if layers.exists() else None
-
-
 def columns_of(name: str) -> list[str]:
     """The columns of a table of this file name, without its ending."""
-    return {"levels": LEVELS, "curves": CURVES, "layers": LAYERS, "distributions": DISTRIBUTIONS}[name]
+    return {
+        "levels": LEVELS,
+        "curves": CURVES,
+        "layers": LAYERS,
+        "distributions": DISTRIBUTIONS,
+        "speed": SPEED,
+        "weights": WEIGHTS,
+    }[name]
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

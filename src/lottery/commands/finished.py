@@ -12,13 +12,24 @@ from lottery.runs.reading import read_finished_run, read_settings_of
 
 
 def plan(
-    settings: Annotated[Path, Told("a run's settings: results/<run>/settings.json")],
+    settings: Annotated[Path | None, Told("a run's settings: results/<run>/settings.json")] = None,
     *,
     cores: Annotated[int, Told("default: those of this machine")] = os.cpu_count() or 1,
     measured: Annotated[Path | None, Told("take speeds from this finished run: results/<run>", "RUN")] = None,
     card: Annotated[str | None, Told("a GPU whose speeds were measured; default: that of this machine", "NAME")] = None,
+    decide: Annotated[
+        Path | None,
+        Told("tell what would decide what results/<run> or docs/results/<run> left inconclusive", "RUN"),
+    ] = None,
 ) -> None:
     """Tell what a run will cost: jobs, networks, hours, room on the disk. Starts nothing."""
+    if decide:
+        from lottery.planning.power import as_text as what_decides
+
+        print(what_decides(decide))
+        return
+    if settings is None:
+        raise LotteryError("name a run's settings, results/<run>/settings.json, or --decide with a finished run")
     from lottery.planning.plan import Plan, as_text
     from lottery.planning.speed import Speed, measured_speed
     from lottery.training.cards import names_of_cards
@@ -113,6 +124,17 @@ def join(
     from lottery.evidence.joining import join as join_parts
 
     join_parts(parts, output, experiments, figures)
+
+
+def pool(
+    runs: Annotated[list[Path], Told("results/<run> or docs/results/<run>, of one recipe and different seeds", "RUN")],
+    *,
+    output: Annotated[Path, Told("folder for the verdicts, such as docs/results/<name>")],
+) -> None:
+    """Judge the replicates of runs of one recipe from different seeds together."""
+    from lottery.evidence.pooling import pool as pool_runs
+
+    pool_runs(runs, output)
 
 
 def compare(first: Run, second: Run, *, output: Annotated[Path, Told("Markdown table to write")]) -> None:

@@ -31,6 +31,7 @@ VERBS: list[Callable[..., None]] = [
     finished.let_go,
     finished.publish,
     finished.join,
+    finished.pool,
     finished.compare,
     tickets.export,
     tickets.inspect,

@@ -56,7 +56,7 @@ PARSERS: dict[Any, Callable[[str], Any]] = {int: positive, Number: number, Place
 
 
 def add_arguments(parser: argparse.ArgumentParser, verb: Callable[..., None]) -> None:
-    """An argument for each positional parameter of a verb, which may be left out where it has a default; an option for
+    """An argument for each positional parameter of a verb, which may be left out where it has a default, an option for
     each keyword; lists take several values.
     """
     hints = typing.get_type_hints(verb, include_extras=True)
@@ -79,5 +79,6 @@ def add_arguments(parser: argparse.ArgumentParser, verb: Callable[..., None]) ->
             options |= {"required": True} if required else {"default": parameter.default}
             parser.add_argument(f"--{name.replace('_', '-')}", **options)
         else:
-            may_be_left_out = parameter.default is not parameter.empty
-            parser.add_argument(name, **options | ({"nargs": "?"} if may_be_left_out else {}))
+            if parameter.default is not parameter.empty:
+                options |= {"nargs": "*" if "nargs" in options else "?", "default": parameter.default}
+            parser.add_argument(name, **options)

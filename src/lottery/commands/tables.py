@@ -1,24 +1,18 @@
 """Tables of a run, and what is made from them: figures and verdicts."""
 
+from pathlib import Path
 from typing import Annotated
 
-from lottery.arrays import write_text
 from lottery.commands.options import Run, SettingsFile, Told
 from lottery.runs.listing import trainings
 from lottery.runs.reading import read_settings_of
 
 
 def collect(run: Run, *, settings: SettingsFile = None) -> None:
-    """Gather the results of all trainings in three tables."""
-    from lottery.analysis.tables import collect_curves, collect_levels, collect_weights, write_table
+    """Gather the results of all trainings in four tables."""
+    from lottery.analysis.collecting import collect as collect_tables
 
-    chosen, tables = read_settings_of(run, settings), run / "tables"
-    folders = [run / job.place.folder for job in trainings(chosen)]
-    levels, curves = collect_levels(folders, chosen), collect_curves(folders)
-    write_table(tables / "levels.csv", levels)
-    write_table(tables / "curves.csv", curves)
-    write_table(tables / "weights.csv", collect_weights(folders))
-    write_text(tables / "settings.json", chosen.model_dump_json(indent=1) + "\n")
+    collect_tables(run, read_settings_of(run, settings))
 
 
 def describe_tickets(run: Run, *, settings: SettingsFile = None) -> None:
@@ -39,24 +33,33 @@ def describe_structure(run: Run, *, settings: SettingsFile = None) -> None:
     write_table(run / "tables" / "structure.csv", describe(run, trainings(read_settings_of(run, settings))))
 
 
-def judge_claims(run: Run) -> None:
-    """Compare the tables with the paper's claims, each with an interval and a verdict."""
-    from lottery.analysis.claims import judge
-    from lottery.analysis.claims_text import as_html, as_markdown
-    from lottery.analysis.tables import read_judged, write_table
+def judge_claims(runs: Annotated[list[Path], Told("results/<run> or docs/results/<run>", "RUN")]) -> None:
+    """Compare the tables of runs with the paper's claims, each with an interval and a verdict."""
+    from lottery.analysis.judging import judge_run
+    from lottery.evidence.publication import conclude_claims
 
-    tables = run / "tables"
-    verdicts = judge(*read_judged(tables))
-    write_table(tables / "claims.csv", verdicts)
-    write_text(tables / "claims.md", as_markdown(verdicts))
-    write_text(tables / "claims.html", as_html(verdicts))
+    for run in runs:
+        if (run / "levels.csv").exists():
+            conclude_claims(run)
+        else:
+            judge_run(run)
 
 
-def plot(run: Run, figure: Annotated[str, Told("its name in the catalog, such as figure4a")]) -> None:
-    """Draw one figure from the tables."""
-    from lottery.analysis.tables import LEVELS, read_table
-    from lottery.figures.drawing import draw, read_details
+def plot(
+    run: Annotated[Path, Told("results/<run> or docs/results/<run>", "RUN")],
+    figures: Annotated[
+        list[str] | None, Told("names in the catalog, such as figure4a; default: the run's", "FIGURE")
+    ] = None,
+    *,
+    settings: SettingsFile = None,
+    threads: Annotated[int, Told("figures drawn at once")] = 1,
+) -> None:
+    """Draw figures from the tables."""
+    from lottery.figures.catalog import figures_of_run
+    from lottery.figures.drawing import FORMATS, PUBLISHED, draw_several
 
-    tables, pictures = run / "tables", run / "figures"
-    levels, details = read_table(tables / "levels.csv", LEVELS), read_details(tables, figure)
-    draw(figure, levels, details, [pictures / f"{figure}.{suffix}" for suffix in ("pdf", "svg", "png")])
+    names = figures or figures_of_run(read_settings_of(run, settings))
+    if (run / "levels.csv").exists():
+        draw_several(run, run, names, PUBLISHED, threads)
+    else:
+        draw_several(run / "tables", run / "figures", names, FORMATS, threads)

@@ -13,7 +13,8 @@ from enum import Enum
 from pathlib import Path
 from typing import cast
 
-from lottery.analysis.tables import LEVELS, read_summary, read_table
+from lottery.analysis.speed import read_levels
+from lottery.analysis.tables import read_summary
 from lottery.arms.lineage import Maker, files_read
 from lottery.arrays import read_bytes
 from lottery.code import REPOSITORY, of_verb
@@ -216,7 +217,9 @@ def check_tables(found: Adoption, task: Task) -> None:
 
 def check_picture(found: Adoption, task: Task) -> None:
     check_whole(found, task)
-    check_figure(found.run, task.name, read_table(found.run / "tables" / "levels.csv", LEVELS))
+    levels = read_levels(found.run / "tables")
+    for name in task.name.split():
+        check_figure(found.run, name, levels)
 
 
 def check_whole(found: Adoption, task: Task) -> None:

@@ -13,11 +13,12 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from lottery.analysis.speed import DECIMALS, read_speed
 from lottery.analysis.tables import COUNTS, LEVELS, NETWORK, columns_of, read_checked, read_table, write_table
 from lottery.analysis.ticket_weights import QUANTITIES, sizes_of
 from lottery.arrays import reason, write_text
 from lottery.errors import LotteryError, printable
-from lottery.evidence.publication import DECIMALS, MAKERS, conclude, drawn_curves, made_by
+from lottery.evidence.publication import MAKERS, conclude, drawn_curves, made_by
 from lottery.figures.catalog import figures_of_run
 from lottery.figures.drawing import details_of
 from lottery.runs.dependence import INDIFFERENT
@@ -35,6 +36,7 @@ OPTIONAL = {"layers", "distributions"}
 KEYS = {
     "levels": NETWORK,
     "curves": [*NETWORK, "iteration"],
+    "speed": NETWORK,
     "layers": ["experiment", "level", "layer", "replicate"],
     "distributions": ["experiment", "quantity", "level", "layer", "kept", "low"],
 }
@@ -89,7 +91,10 @@ def join(
     names = figures_of_run(settings)
     levels = in_order(levels, "levels", networks(settings))
     curves = joined_curves(parts, levels, names)
-    tables = {"levels": levels, "curves": curves}
+    speed = pd.concat([read_speed(part.tables, part.levels).assign(part=str(part.folder)) for part in parts])
+    known = set(rows_by(speed, NETWORK))
+    speed = in_order(speed, "speed", [row for row in networks(settings) if row in known])
+    tables = {"levels": levels, "curves": curves} | ({"speed": speed} if known else {})
     if described(settings):
         tables["layers"] = in_order(rows_of(parts, "layers"), "layers", ticket_layers(settings))
         if drawn := [name for name in names if details_of(name) == "distributions"]:
@@ -102,7 +107,7 @@ def join(
             for name, table in tables.items():
                 write_table(aside / f"{name}.csv", table)
             write_text(aside / "settings.json", settings.model_dump_json(indent=1) + "\n")
-            conclude(aside, names, made)
+            conclude(aside, names, made, output, folders)
             if not output.exists():
                 aside.rename(output)
                 return

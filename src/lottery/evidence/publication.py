@@ -3,35 +3,34 @@
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from lottery.analysis.claims import judge
 from lottery.analysis.claims_text import as_markdown
 from lottery.analysis.experiment import nearest_size
-from lottery.analysis.tables import CURVES, LEVELS, read_judged, read_summary, read_table, write_table
+from lottery.analysis.speed import DECIMALS, measure_speed
+from lottery.analysis.tables import CURVES, LEVELS, read_summary, read_table, write_table
 from lottery.arrays import read_bytes, write_text
 from lottery.errors import LotteryError
+from lottery.evidence.repeats import judge_published
 from lottery.figures.catalog import figures_of_run
-from lottery.figures.drawing import details_of, draw, entry_of, read_details
+from lottery.figures.drawing import PUBLISHED, details_of, draw_several, entry_of
 from lottery.figures.kinds import Line
 from lottery.runs.jobs import Job
 from lottery.runs.listing import described, trainings
 from lottery.runs.reading import parsed_json, read_finished_run
-
-DECIMALS = 5
-"""Of the losses and accuracies in the published curves; a curve in a figure is some hundred dots high."""
 
 
 def publish(run: Path, folder: Path) -> None:
     """Write the evidence of a finished run into a folder: small files only.
 
     levels.csv, layers.csv and settings.json as the run has them, and distributions.csv where a figure draws it;
-    curves.csv with what its figures draw of it, rounded; verdicts and figures (SVG and PNG) made from these tables;
-    machine.json, which tells what made the run. Raises LotteryError when the run is not complete.
+    curves.csv with what its figures draw of it, rounded, and speed.csv by all of it; verdicts and figures (SVG and PNG)
+    made from these tables; machine.json, which tells what made the run. Raises LotteryError when the run is not
+    complete.
     """
     tables = run / "tables"
     settings = read_finished_run(tables / "settings.json")
@@ -41,24 +40,34 @@ def publish(run: Path, folder: Path) -> None:
     copied += ["distributions.csv"] * any(details_of(name) == "distributions" for name in names)
     for name in copied:
         read_bytes(tables / name)
-    curves = drawn_curves(levels, read_table(tables / "curves.csv", CURVES), names).round(DECIMALS)
+    curves = read_table(tables / "curves.csv", CURVES)
+    speed, curves = measure_speed(levels, curves), drawn_curves(levels, curves, names).round(DECIMALS)
     made = made_by(run, trainings(settings))
     folder.mkdir(parents=True, exist_ok=True)
     for name in copied:
         shutil.copyfile(tables / name, folder / name)
     write_table(folder / "curves.csv", curves)
+    write_table(folder / "speed.csv", speed)
     conclude(folder, names, made)
 
 
-def conclude(folder: Path, figures: list[str], made: dict[str, Any]) -> None:
-    """Make the verdicts and these figures of a folder from the tables in it, and write down what made the run."""
-    levels, layers = read_judged(folder)
-    verdicts = judge(levels, layers)
-    write_table(folder / "claims.csv", verdicts)
-    write_text(folder / "claims.md", as_markdown(verdicts))
-    for name in figures:
-        draw(name, levels, read_details(folder, name), [folder / f"{name}.svg", folder / f"{name}.png"])
-    write_text(folder / "machine.json", json.dumps(made, indent=1) + "\n")
+def conclude(
+    tables: Path, figures: list[str], made: dict[str, Any], folder: Path | None = None, parts: Collection[Path] = ()
+) -> None:
+    """Make the verdicts and these figures of a folder from the tables in it, and write down what made the run.
+
+    folder: where it is to be in the end, beside other published runs, if elsewhere; parts: what it is joined of.
+    """
+    conclude_claims(tables, folder, parts)
+    draw_several(tables, tables, figures, PUBLISHED)
+    write_text(tables / "machine.json", json.dumps(made, indent=1) + "\n")
+
+
+def conclude_claims(tables: Path, folder: Path | None = None, parts: Collection[Path] = ()) -> None:
+    """Write the verdicts on a published run beside the tables that they are made from; the rest as of `conclude`."""
+    verdicts, left = judge_published(folder or tables, tables, parts)
+    write_table(tables / "claims.csv", verdicts)
+    write_text(tables / "claims.md", as_markdown(verdicts, left))
 
 
 def drawn_curves(levels: pd.DataFrame, curves: pd.DataFrame, figures: list[str]) -> pd.DataFrame:

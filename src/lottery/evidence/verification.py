@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 
 from lottery.analysis.claims import judge
 from lottery.analysis.claims_text import as_html, as_markdown
+from lottery.analysis.speed import measure_speed, read_judged, read_levels
 from lottery.analysis.tables import (
     HISTORY,
-    LEVELS,
     Summary,
     as_csv,
     collect_curves,
     collect_levels,
     collect_weights,
-    read_judged,
     read_summary,
     read_table,
 )
@@ -36,7 +35,7 @@ from lottery.datasets.images import Part, check_prepared, read_splits
 from lottery.errors import LotteryError
 from lottery.extensions import LOADED
 from lottery.figures.catalog import figures_of_run
-from lottery.figures.drawing import draw, read_details
+from lottery.figures.drawing import FORMATS, draw, read_details
 from lottery.planning.tasks import tasks_of
 from lottery.runs import making
 from lottery.runs.files import mask, scores, survivors, ticket, weights
@@ -347,7 +346,7 @@ def check_tables(run: Path, settings: Settings) -> None:
         check_texts(run, "describe-tickets", settings)
     if (tables / "claims.csv").exists():
         check_texts(run, "judge-claims", settings)
-    levels = read_table(tables / "levels.csv", LEVELS)
+    levels = read_levels(tables)
     for name in figures_of_run(settings):
         check_figure(run, name, levels)
 
@@ -372,19 +371,20 @@ def texts_of(run: Path, verb: str, settings: Settings) -> dict[str, str]:
         layers, distributions = describe(run, settings)
         return {"layers.csv": as_csv(layers), "distributions.csv": as_csv(distributions)}
     folders = [run / job.place.folder for job in trainings(settings)]
-    collected = (collect_levels(folders, settings), collect_curves(folders), collect_weights(folders))
-    return dict(zip(("levels.csv", "curves.csv", "weights.csv"), map(as_csv, collected), strict=True))
+    levels, curves = collect_levels(folders, settings), collect_curves(folders)
+    collected = {"levels.csv": levels, "curves.csv": curves, "weights.csv": collect_weights(folders)}
+    if (run / "tables/speed.csv").exists():  # not of a run that was collected before there was one
+        collected["speed.csv"] = measure_speed(levels, curves)
+    return {name: as_csv(table) for name, table in collected.items()}
 
 
 def check_figure(run: Path, name: str, levels: pd.DataFrame) -> None:
     """The files of a figure that there are, are what is drawn from the tables."""
-    suffixes = ("pdf", "svg", "png")
-    there = [path for suffix in suffixes if (path := run / "figures" / f"{name}.{suffix}").exists()]
+    there = [path for suffix in FORMATS if (path := run / "figures" / f"{name}.{suffix}").exists()]
     if not there:
         return
     with tempfile.TemporaryDirectory() as folder:
-        # In the formats and the order of `lottery plot`: each drawing moves the figure's parts a little.
-        made = {suffix: Path(folder, f"{name}.{suffix}") for suffix in suffixes}
+        made = {suffix: Path(folder, f"{name}.{suffix}") for suffix in FORMATS}
         draw(name, levels, read_details(run / "tables", name), list(made.values()))
         for path in there:
             if path.read_bytes() != made[path.suffix[1:]].read_bytes():

@@ -1,15 +1,19 @@
 """Figures of one recipe: measures of trained networks against the weights remaining, or against their number."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
-from lottery.analysis.experiment import TWINS
+from lottery.analysis.experiment import KNOWN_UNTIL, TWINS
 from lottery.figures.kinds import BySize, ByWeights
+from lottery.figures.looks import LOOKS
 from lottery.figures.style import (
     LINEAR_TICKS,
     PAPER_TICKS,
+    TO_QUALITY,
     WIDTH,
     arms_in,
     draw_arm,
@@ -43,14 +47,46 @@ def measures_by_size(picture: BySize, levels: pd.DataFrame, curves: pd.DataFrame
         table = levels[levels["experiment"] == experiment]
         shown = arms_in(table, arms)
         for axes, measure in zip(row, measures, strict=True):
+            drawn, never = (table, None) if measure != TO_QUALITY else as_late_as_known(table)
             for arm in shown:
-                draw_arm(axes, table, arm, "percent", measure)
+                draw_arm(axes, drawn, arm, "percent", measure)
+                if never is not None:
+                    mark(axes, with_dense(drawn[never], arm), arm)
             percents = table.loc[table["arm"].isin(shown), "percent"]
             weights_axis(axes, percents, ticks, log=log)
             measure_axis(axes, measure, cut=picture.cut)
         row[0].set_title(experiment, loc="left")
-    finish(figure, levels, columns=2)
+    missed = f"Triangles: {TO_QUALITY_MISSED}." if TO_QUALITY in measures else ""
+    finish(figure, levels, columns=2, note=missed)
     return figure
+
+
+TO_QUALITY_MISSED = "some or all networks did not reach this loss, and count as if they had at the end of their curves"
+
+
+def as_late_as_known(levels: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """The networks whose curves are known, those that did not reach the dense network's quality with the end of their
+    curves in its place; and of each whether it did not.
+    """
+    known = levels[levels[KNOWN_UNTIL].notna()]
+    never = known[TO_QUALITY].isna()
+    return known.assign(**{TO_QUALITY: known[TO_QUALITY].fillna(known[KNOWN_UNTIL]).astype(float)}), never
+
+
+def mark(axes: Axes, missed: pd.DataFrame, arm: str) -> None:
+    """Triangles beside the points of an arm that networks missed."""
+    drawn = axes.containers[-1].lines[0]
+    sizes = missed["percent"].unique()
+    points = [(x, y) for x, y in zip(*drawn.get_data(), strict=True) if np.isclose(sizes, x).any()]
+    if points:
+        axes.plot(
+            *zip(*points, strict=True),
+            linestyle="none",
+            marker="^",
+            markersize=9,
+            markerfacecolor="none",
+            markeredgecolor=LOOKS[arm].color,
+        )
 
 
 def accuracy_by_weights(picture: ByWeights, levels: pd.DataFrame, curves: pd.DataFrame) -> Figure:

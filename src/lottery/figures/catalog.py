@@ -332,6 +332,15 @@ CATALOG = {
             selection=selection.Several(),
         ),
         Figure(
+            "figure-speed",
+            "When tickets are as good as the dense network ever is",
+            BySize(("iterative", "iterative-reinit", "random"), ("iterations_to_dense_quality", BY_TEST[1])),
+            "The first iteration whose validation loss is as low as the dense network's of the same replicate ever is"
+            " (left; the dense network's own is its early stop), and test accuracy at early stop (right): of tickets,"
+            " of their masks reinitialised, and of networks with as many weights at random places. Not in the paper:"
+            " what its Figure 4a shows of speed, by a measure that short trainings allow.",
+        ),
+        Figure(
             "figure-size",
             "Accuracy against weight count: tickets and small dense networks",
             kinds.ByWeights(("iterative", "random", "small-dense")),

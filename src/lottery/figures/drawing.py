@@ -1,6 +1,8 @@
 """Draws a figure of the catalog into files."""
 
-from collections.abc import Callable
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from lottery.analysis.speed import read_levels
 from lottery.analysis.tables import columns_of, read_table
 from lottery.arms.places import DENSE
 from lottery.arrays import replacing
@@ -29,6 +32,10 @@ from lottery.figures.selection import Trained
 from lottery.figures.style import use_style
 from lottery.settings.columns import RECIPE
 
+FORMATS, PUBLISHED = ("pdf", "svg", "png"), ("svg", "png")
+"""Of a run's figures and of published ones, in the order that they are drawn in: each moves a figure's parts a little.
+"""
+
 DRAWN_BY: dict[type[kinds.Picture], Callable[[Any, pd.DataFrame, pd.DataFrame], Figure]] = {
     kinds.AlongTraining: along_training.curves_of_sizes,
     kinds.AtMoments: moments.accuracy_by_size,
@@ -45,7 +52,7 @@ DRAWN_BY: dict[type[kinds.Picture], Callable[[Any, pd.DataFrame, pd.DataFrame], 
 def draw(name: str, levels: pd.DataFrame, details: pd.DataFrame, outputs: list[Path]) -> None:
     """Draw the figure of this name into files, whose endings choose the format.
 
-    levels: the table levels.csv; details: the further table that the catalog names.
+    levels: the table levels.csv, with the columns of speed.csv; details: the further table that the catalog names.
     """
     entry = entry_of(name)
     shown = entry.shown(trained_in(levels))
@@ -55,6 +62,27 @@ def draw(name: str, levels: pd.DataFrame, details: pd.DataFrame, outputs: list[P
     details = details[details["experiment"].isin(shown)]
     start_drawing()
     save(drawn(name, levels, details), outputs)
+
+
+def draw_several(tables: Path, pictures: Path, names: Sequence[str], formats: Sequence[str], threads: int = 1) -> None:
+    """Draw figures of a run, so many at a time.
+
+    tables, pictures: folders. Raises LotteryError for the first figure that cannot be drawn; the others are drawn.
+    """
+    levels = read_levels(tables)
+    jobs = [(name, levels, tables, [pictures / f"{name}.{suffix}" for suffix in formats]) for name in names]
+    if threads == 1:
+        for job in jobs:
+            draw_from(*job)
+        return
+    with ProcessPoolExecutor(threads, multiprocessing.get_context("fork")) as pool:
+        for done in [pool.submit(draw_from, *job) for job in jobs]:
+            done.result()
+
+
+def draw_from(name: str, levels: pd.DataFrame, tables: Path, outputs: list[Path]) -> None:
+    """Draw a figure with the further table of a folder."""
+    draw(name, levels, read_details(tables, name), outputs)
 
 
 def drawn(name: str, levels: pd.DataFrame, details: pd.DataFrame) -> Figure:

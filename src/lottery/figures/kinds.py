@@ -54,7 +54,8 @@ class OfArms(Picture):
 
 @dataclass(frozen=True)
 class BySize(OfArms):
-    """Measures, which are columns of levels.csv, against the weights remaining: a row of panels for each experiment.
+    """Measures, which are columns of levels.csv or speed.csv, against the weights remaining: a row of panels for each
+    experiment.
 
     ticks: sizes to print, those of Figures 1 and 4 when absent. cut: whether axes are cut to the paper's windows where
     lines leave them downwards. above: the size that all shown ones exceed.

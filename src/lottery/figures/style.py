@@ -3,7 +3,7 @@ paper.
 """
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -12,7 +12,7 @@ import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import AutoLocator, FixedLocator, FuncFormatter, NullLocator
 
 from lottery.arms.places import DENSE
 from lottery.figures.looks import LOOKS, Look
@@ -119,15 +119,18 @@ def thousands_along(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(IN_THOUSANDS)
 
 
+EARLY_STOP, TO_QUALITY = "early_stop_iteration", "iterations_to_dense_quality"
+
 LABELS = {
-    "early_stop_iteration": "early-stop iteration\n(validation)",
+    EARLY_STOP: "early-stop iteration\n(validation)",
+    TO_QUALITY: "iterations to the dense\nnetwork's least validation loss",
     "validation_accuracy_at_early_stop": "validation accuracy\nat early stop (%)",
     "test_accuracy_at_early_stop": "test accuracy\nat early stop (%)",
     "train_accuracy_at_early_stop": "training accuracy\nat early stop (%)",
     "test_accuracy_final": "test accuracy\nat the end of training (%)",
     "train_accuracy_final": "training accuracy\nat the end of training (%)",
 }
-"""Columns of levels.csv and what their axes are called."""
+"""Columns of levels.csv and speed.csv, and what their axes are called."""
 
 PAPER_WINDOWS = {
     "test_accuracy_at_early_stop": (0.92, 0.99),
@@ -143,14 +146,22 @@ to be the same.
 
 def measure_axis(axes: Axes, measure: str, *, cut: bool = True) -> None:
     """The vertical axis of a column of levels.csv, cut to the paper's window where lines leave it downwards."""
-    (thousands if measure == "early_stop_iteration" else percent_axis)(axes)
+    (thousands if measure in (EARLY_STOP, TO_QUALITY) else percent_axis)(axes)
     axes.set_ylabel(LABELS[measure])
     if cut and measure in PAPER_WINDOWS:
         cut_below(axes, PAPER_WINDOWS[measure])
 
 
+class UpToAll(AutoLocator):
+    """Ticks of a share, none above 1."""
+
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
+        return [tick for tick in super().tick_values(vmin, vmax) if tick < 1 + 1e-9]
+
+
 def percent_axis(axes: Axes) -> None:
     """Accuracies (fractions) on the vertical axis, in percent."""
+    axes.yaxis.set_major_locator(UpToAll())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}"))
 
 
@@ -161,7 +172,8 @@ def finish(figure: Figure, levels: pd.DataFrame, *, columns: int, note: str = ""
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             lines.setdefault(label, handle)
     figure.legend(list(lines.values()), list(lines), loc="outside upper center", ncols=columns)
-    write_below(figure, caption(levels), note)
+    shown = {axes.get_ylabel() for axes in figure.axes}
+    write_below(figure, caption(levels), unreached(levels) * (LABELS[EARLY_STOP] in shown), note)
 
 
 def caption(levels: pd.DataFrame, spread: str = "Bars") -> str:
@@ -170,13 +182,18 @@ def caption(levels: pd.DataFrame, spread: str = "Bars") -> str:
     draws = int(levels["draw"].max()) + 1
     more = f" ({span(replicates * draws)} networks where {draws} are drawn for each ticket)" if draws > 1 else ""
     length = span(levels["iterations"])
+    several = "one replicate" if replicates.max() == 1 else f"mean of n = {span(replicates)} replicates"
     diverged = int(levels["diverged_iteration"].notna().sum())
     crossed = " (points that miss some are crossed)" if spread == "Bars" else ""
     lost = f" {diverged} of these {len(levels)} networks diverged and are left out{crossed}." if diverged else ""
-    return (
-        f"Points: mean of n = {span(replicates)} replicates{more}, {length} iterations each."
-        f" {spread}: least and greatest network.{lost}"
-    )
+    return f"Points: {several}{more}, {length} iterations each. {spread}: least and greatest network.{lost}"
+
+
+def unreached(levels: pd.DataFrame) -> str:
+    """How many early stops lie at the end of training, where the least loss was perhaps not reached; empty if none."""
+    late = int((levels[EARLY_STOP] >= levels["iterations"]).sum())
+    told = f"In {late} of these {len(levels)} networks validation loss still fell at the end of training"
+    return f"{told}: their early stop is the end, and says little of speed." if late else ""
 
 
 def write_below(figure: Figure, *paragraphs: str) -> None:

@@ -10,23 +10,15 @@ from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from pathlib import Path
 
-from lottery.analysis.claims import judge
-from lottery.analysis.claims_text import as_html, as_markdown
-from lottery.analysis.tables import (
-    collect_curves,
-    collect_levels,
-    collect_weights,
-    read_judged,
-    read_summary,
-    write_table,
-)
+from lottery.analysis.collecting import collect
+from lottery.analysis.judging import judge_run
+from lottery.analysis.tables import read_summary, write_table
 from lottery.analysis.ticket_weights import describe
 from lottery.arms.places import DENSE, Place
-from lottery.arrays import write_text
 from lottery.errors import LotteryError
 from lottery.planning.tasks import Task, tasks_of
 from lottery.runs.jobs import Job
-from lottery.runs.listing import described, groups_of, levels_of, trainings
+from lottery.runs.listing import described, groups_of, levels_of
 from lottery.runs.steps import STEPS
 from lottery.settings import Settings
 from lottery.training.job import train_members
@@ -130,16 +122,9 @@ def finished_part(settings: Settings, run: Path) -> Settings:
 
 def write_tables(settings: Settings, run: Path) -> None:
     """Collect and judge a run that is whole, as the verbs `collect` and `judge-claims` do."""
-    folders, tables = [run / job.place.folder for job in trainings(settings)], run / "tables"
-    write_table(tables / "levels.csv", collect_levels(folders, settings))
-    write_table(tables / "curves.csv", collect_curves(folders))
-    write_table(tables / "weights.csv", collect_weights(folders))
-    write_text(tables / "settings.json", settings.model_dump_json(indent=1) + "\n")
+    collect(run, settings)
     if described(settings):
         layers, distributions = describe(run, settings)
-        write_table(tables / "layers.csv", layers)
-        write_table(tables / "distributions.csv", distributions)
-    verdicts = judge(*read_judged(tables))
-    write_table(tables / "claims.csv", verdicts)
-    write_text(tables / "claims.md", as_markdown(verdicts))
-    write_text(tables / "claims.html", as_html(verdicts))
+        write_table(run / "tables" / "layers.csv", layers)
+        write_table(run / "tables" / "distributions.csv", distributions)
+    judge_run(run)

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from lottery.arms.places import Place
 from lottery.datasets.catalog import source
+from lottery.figures.catalog import figures_of_run
 from lottery.planning.speed import Speed, Work
 from lottery.planning.tasks import Task, Tasks, tasks_of
 from lottery.runs.jobs import Job
@@ -14,15 +15,17 @@ from lottery.runs.keeping import KEPT, kept_file
 from lottery.settings import Settings
 
 SECONDS = {"plot": 2.0, "prepare-dataset": 2.0}
+FIGURE_SECONDS, DRAWN_AT_ONCE = 1.0, 2
 OTHER_SECONDS = 0.3
 TRAINING_SECONDS = {"sparse": 1.0, "torch": 5.0}
-"""What a task takes, and by engine what a job takes beside training: most of it Python and its imports."""
+"""What a task takes, a figure on top of its task's; and by engine what a job takes beside training: most of it Python
+and its imports."""
 
 # Bytes, as they were found in finished runs.
 ARRAYS_HEADER = 450
 HISTORY_ROW = 60
 SUMMARY, SUMMARY_MEMBER = 1_300, 450
-CURVES_ROW, LEVELS_ROW = 95, 251
+CURVES_ROW, LEVELS_ROW = 95, 300
 FIGURE = 185_000
 """In its three formats."""
 RECORDS = 650
@@ -52,6 +55,10 @@ class Plan:
     def seconds(self) -> dict[Task, float]:
         """How long each task takes."""
         return {task: self.duration(task) for task in self.tasks}
+
+    @cached_property
+    def figures(self) -> list[str]:
+        return figures_of_run(self.settings)
 
     @property
     def trainings(self) -> list[Place]:
@@ -115,13 +122,16 @@ class Plan:
         """Seconds that a task takes."""
         place = task.training
         if not place:
-            return SECONDS.get(task.verb, OTHER_SECONDS)
+            drawing = FIGURE_SECONDS * len(self.figures) * (task.verb == "plot")
+            return SECONDS.get(task.verb, OTHER_SECONDS) + drawing / self.threads(task)
         work, turns = self.work(place), math.ceil(self.members(place) / self.threads(task))
         return TRAINING_SECONDS[work.engine[0]] + turns * (self.speed.seconds(work) or 0.0)
 
     def threads(self, task: Task) -> int:
         """The cores that a task computes on; a GPU trains all networks of a job together."""
         place = task.training
+        if task.verb == "plot":
+            return min(DRAWN_AT_ONCE, self.cores)
         if not place or self.on_gpu(task):
             return 1
         return min(self.settings.experiments[place.experiment].threads_per_job, self.cores)
@@ -150,7 +160,7 @@ class Plan:
     def size(self, task: Task) -> int:
         """Bytes of the files that a task writes, tables apart."""
         if not task.place:
-            return FIGURE if task.verb == "plot" else 0
+            return FIGURE * len(self.figures) if task.verb == "plot" else 0
         return sum(self.sizes(task).values())
 
     def sizes(self, task: Task) -> dict[str, int]:

@@ -13,7 +13,7 @@ from lottery.settings import Settings
 
 @dataclass(frozen=True)
 class Task:
-    """A verb of the package and what it makes: files of a place, or a dataset or figure of some name."""
+    """A verb of the package and what it makes: files of a place, a dataset of some name, or figures of several."""
 
     verb: str
     place: Place | None = None
@@ -28,7 +28,13 @@ class Task:
 MADE: dict[str, tuple[str, ...]] = {
     "prepare-dataset": ("../data/{}.safetensors",),
     "train": ("trained.safetensors", "snapshots.safetensors", "history.csv", "summary.json"),
-    "collect": ("tables/levels.csv", "tables/curves.csv", "tables/weights.csv", "tables/settings.json"),
+    "collect": (
+        "tables/levels.csv",
+        "tables/curves.csv",
+        "tables/speed.csv",
+        "tables/weights.csv",
+        "tables/settings.json",
+    ),
     "describe-tickets": ("tables/layers.csv", "tables/distributions.csv"),
     "judge-claims": ("tables/claims.csv", "tables/claims.md", "tables/claims.html"),
     "plot": ("figures/{}.pdf", "figures/{}.svg", "figures/{}.png"),
@@ -39,7 +45,7 @@ MADE: dict[str, tuple[str, ...]] = {
 def files_of(task: Task) -> list[str]:
     """The files that a task makes, below `results/<run>`; for the dataset, beside it."""
     if not task.place:
-        return [file.format(task.name) for file in MADE[task.verb]]
+        return [file.format(name) for name in task.name.split() or [""] for file in MADE[task.verb]]
     arrays: list[File] = ["scores", "mask", "start"] if arm(task.place.arm).masked else ["scores", "start"]
     made = MADE.get(task.verb) or [f"{file}.safetensors" for file in arrays if maker(task.place, file) == task.verb]
     return [f"{task.place.folder}/{file}" for file in made]
@@ -73,9 +79,10 @@ def tasks_of(settings: Settings) -> Tasks:
         tasks[describe] = [task for task in tasks if task.place and read & set(files_of(task))]
         tables.append(describe)
     tasks[Task("judge-claims")] = tables
-    for figure in figures_of_run(settings):
-        details = f"tables/{CATALOG[figure].details}.csv"
-        tasks[Task("plot", name=figure)] = [collect, *(each for each in tables[1:] if details in files_of(each))]
+    if figures := figures_of_run(settings):
+        details = {f"tables/{CATALOG[figure].details}.csv" for figure in figures}
+        drawn_from = [collect, *(each for each in tables[1:] if details & set(files_of(each)))]
+        tasks[Task("plot", name=" ".join(figures))] = drawn_from
     return tasks
 
 
