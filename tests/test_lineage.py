@@ -34,21 +34,36 @@ OF_ITERATIVE = ["iterative-reinit", "iterative-same-sign", "iterative-twin", "ra
 OF_ITERATIVE += [f"noise-{noise}" for noise in ("0.5", "1", "2", "3")]
 DENSE_START, DENSE_TRAINED = "dense/level0/start", "dense/level0/trained"
 
+SCORED = ["snip", "grasp", "synflow"]
+"""Arms pruned before training by scores in a file."""
+
 # The files that make the mask at levels 1 and 3.
 MASK_FROM: dict[str, tuple[set[str], set[str]]] = {
     **{name: ({DENSE_TRAINED}, {f"{name}/level2/trained", f"{name}/level2/mask"}) for name in PRUNED_ALIKE},
     **{name: ({DENSE_TRAINED},) * 2 for name in AT_ONCE},
     **{f"one-shot-{criterion}": ({DENSE_TRAINED, DENSE_START},) * 2 for criterion in COMPARING},
     "one-shot-sensitivity": ({"one-shot-sensitivity/level1/scores"}, {"one-shot-sensitivity/level3/scores"}),
-    "initial-magnitude": ({DENSE_START},) * 2,
+    **{name: ({DENSE_START},) * 2 for name in ("initial-magnitude", "initial-magnitude-inverted", "initial-random")},
+    **{
+        name: ({f"{name}/level1/scores"}, {f"{name}/level3/scores"})
+        for method in SCORED
+        for name in (method, f"{method}-inverted")
+    },
+    **{
+        f"{method}-{control}": ({f"{method}/level1/mask"}, {f"{method}/level3/mask"})
+        for method in (*SCORED, "initial-magnitude")
+        for control in ("shuffled", "reinit")
+    },
     **{name: ({"iterative/level1/mask"}, {"iterative/level3/mask"}) for name in OF_ITERATIVE},
     "one-shot-reinit": ({"one-shot/level1/mask"}, {"one-shot/level3/mask"}),
+    "one-shot-shuffled": ({"one-shot/level1/mask"}, {"one-shot/level3/mask"}),
     "one-shot-linear-reinit": ({"one-shot-linear/level1/mask"}, {"one-shot-linear/level3/mask"}),
     "continued": ({"continued-chain/level1/mask"}, {"continued-chain/level3/mask"}),
 }
 
 # Arms whose starting weights are made from no earlier weights, and those with a rewind point of their own.
 FRESH = {"dense", "small-dense", "iterative-reinit", "one-shot-reinit", "one-shot-linear-reinit"}
+FRESH |= {f"{method}-reinit" for method in (*SCORED, "initial-magnitude")}
 OWN_POINT = {f"iterative-at-{k}" for k in (100, 500, 1000, 2000)}
 
 
@@ -75,6 +90,7 @@ def test_masks_are_made_from(name, level):
 
 def test_scores_are_made_from_the_weights_that_are_pruned():
     assert read("one-shot-sensitivity", "score", 3) == {DENSE_TRAINED}
+    assert read("synflow", "score", 3) == read("snip-inverted", "score", 1) == {DENSE_START}
 
 
 @pytest.mark.parametrize("name", sorted(set(ARMS) - {"transferred"}))

@@ -60,7 +60,8 @@ class Subject:
     network: a name, or several. dataset: the paper's. also: others on which the same statement is judged. warmup and
     dropout say whether there is any; a warmup or scope of None may be any. recipe: values that other columns of the
     recipe must have, one or several; what it does not name may be anything. other_than: a recipe that the claim does
-    not speak of. Survivors go back to the initialisation, as in the paper.
+    not speak of. trains: arms that an experiment must train for the claim to speak of it. Survivors go back to the
+    initialisation, as in the paper.
     """
 
     network: str | tuple[str, ...]
@@ -71,6 +72,7 @@ class Subject:
     scope: Literal["layer", "global"] | None = "layer"
     recipe: Recipe = field(default_factory=dict)
     other_than: Recipe | None = None
+    trains: tuple[str, ...] = ()
 
     def includes(self, experiment: TrainedExperiment) -> bool:
         """Whether the claim speaks of this experiment."""
@@ -84,6 +86,7 @@ class Subject:
             and found["rewind_iteration"] == 0
             and follows(found, self.recipe)
             and not (self.other_than and follows(found, self.other_than))
+            and all(experiment.sizes(arm) for arm in self.trains)
         )
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from lottery.analysis.claim import Claim, joined
 from lottery.analysis.claims_appendix import APPENDIX
+from lottery.analysis.claims_before_training import BEFORE_TRAINING
 from lottery.analysis.claims_conv import CONV
 from lottery.analysis.claims_deep import DEEP
 from lottery.analysis.claims_hyperparameters import HYPERPARAMETERS
@@ -31,7 +32,7 @@ COLUMNS += ["note", "unit", "rule", "p", "p_corrected", "effect_size"]
 NETWORKS = ["id", "judged", *NETWORK, "weights_remaining"]
 """Columns of `networks_behind`; judged: the experiment of the claim's row, `experiment` that of the network."""
 
-CLAIMS = [*LENET, *APPENDIX, *WEIGHTS, *HYPERPARAMETERS, *CONV, *DEEP]
+CLAIMS = [*LENET, *APPENDIX, *WEIGHTS, *HYPERPARAMETERS, *CONV, *DEEP, *BEFORE_TRAINING]
 
 
 def judge(levels: pd.DataFrame, layers: pd.DataFrame | None = None) -> pd.DataFrame:

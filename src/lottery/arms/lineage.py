@@ -139,9 +139,9 @@ def mask_file(place: Place | None) -> list[tuple[Place, File]]:
 
 
 def needs_scores(place: Place) -> bool:
-    """Whether a place's pruning reads its scores from a file, since they need images."""
+    """Whether a place's pruning reads its scores from a file, which a job of its own writes."""
     criterion = arm(place.arm).criterion
-    return bool(criterion) and CRITERIA[criterion].needs_images
+    return bool(criterion) and CRITERIA[criterion].in_file
 
 
 def snapshots_of(place: Place, experiment: Experiment) -> list[int]:

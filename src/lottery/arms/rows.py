@@ -5,6 +5,19 @@ from lottery.arms.masks import Borrowed, Pruned, Shuffled, Transferred, Whole
 from lottery.arms.places import DENSE
 from lottery.arms.starts import Continued, Fresh, Noisy, OwnValues, Rewound, SameSign
 
+
+def before_training(name: str, criterion: str) -> list[Arm]:
+    """Pruning before training, and its three controls (Frankle et al., 2009.08576): as many weights of each layer at
+    random places, fresh weights, and the weights that score least.
+    """
+    return [
+        Arm(name, Pruned(criterion, of="the initial weights"), Rewound()),
+        Arm(f"{name}-shuffled", Shuffled(name), Rewound()),
+        Arm(f"{name}-reinit", Borrowed(name), Fresh()),
+        Arm(f"{name}-inverted", Pruned(criterion, of="the initial weights", inverted=True), Rewound()),
+    ]
+
+
 ARMS = {
     arm.name: arm
     for arm in [
@@ -16,6 +29,7 @@ ARMS = {
         Arm("iterative-twin", Borrowed("iterative"), Rewound(), batches="own"),
         Arm("one-shot", Pruned(of="the dense network"), Rewound()),
         Arm("one-shot-reinit", Borrowed("one-shot"), Fresh()),
+        Arm("one-shot-shuffled", Shuffled("one-shot"), Rewound()),
         Arm("one-shot-linear", Pruned(of="the dense network", linear=True), Rewound()),
         Arm("one-shot-linear-reinit", Borrowed("one-shot-linear"), Fresh()),
         Arm("random", Shuffled("iterative"), Rewound()),
@@ -36,5 +50,10 @@ ARMS = {
             for scores in ("initial-magnitude", "magnitude-increase", "movement", "both-large", "same-sign", "random")
         ),
         Arm("one-shot-sensitivity", Pruned("sensitivity", of="the dense network"), Rewound()),
+        *before_training("snip", "sensitivity"),
+        *before_training("grasp", "gradient-flow"),
+        *before_training("synflow", "synaptic-flow"),
+        *before_training("initial-magnitude", "magnitude")[1:],
+        Arm("initial-random", Pruned("random", of="the initial weights"), Rewound()),
     ]
 }

@@ -224,7 +224,7 @@ class Verification:
                 raise Wrong(self.folder / "mask.safetensors", f"{differing} entries of {name} are not those of {of}")
 
     def scores(self) -> Arrays:
-        """What the pruning scores, or its scores where they need images, computed anew from the images if it can."""
+        """What the pruning scores, or its scores where a file holds them, computed anew from the images if it can."""
         job = self.job
         if not needs_scores(job.place):
             scored = weights(self.run, job, job.inputs.scored)
@@ -232,10 +232,11 @@ class Verification:
             return scored
         found = scores(self.run, job)
         if self.images:
-            from lottery.training.scores import gradient_scores
+            from lottery.training.scores import scores_in_file
 
-            for name, expected in gradient_scores(job, self.run).items():
-                if not np.allclose(found[name], expected, rtol=SCORES_APART, atol=1e-3 * SCORES_APART * expected.max()):
+            for name, expected in scores_in_file(job, self.run).items():
+                least = 1e-3 * SCORES_APART * np.abs(expected).max()
+                if not np.allclose(found[name], expected, rtol=SCORES_APART, atol=least):
                     raise Wrong(self.folder / "scores.safetensors", f"{name} is not what the images give")
         return found
 

@@ -7,7 +7,7 @@ from lottery.analysis.appendix_g import INITIALISATIONS, LEARNING_RATES, NETWORK
 from lottery.arms.places import DENSE
 from lottery.errors import LotteryError, suggest
 from lottery.figures import kinds, selection
-from lottery.figures.kinds import BySize, ByValue, Histograms
+from lottery.figures.kinds import ArmPanels, BySize, ByValue, Histograms, Panel
 from lottery.figures.looks import LOOKS
 from lottery.figures.selection import Selection, Trained, Varying, With
 from lottery.settings import Settings
@@ -82,6 +82,33 @@ def hyperparameter(
         "Early-stop iteration (left) and validation accuracy at it (right) of winning tickets (iterative pruning), a"
         f" line for {lines}. As the paper's Figure {number}; below it stands how many of the paper's values were run.",
         selection=Varying(picture.column, where or {}),
+    )
+
+
+def before_training(name: str, network: str, family: str) -> Figure:
+    """The figure of pruning before training, of one family of networks."""
+    methods = {"snip": "SNIP", "grasp": "GraSP", "synflow": "SynFlow", "initial-magnitude": "magnitude"}
+    after = {"one-shot": "magnitude after training"}
+    controls = {"-shuffled": "shuffled in layers", "-reinit": "fresh weights", "-inverted": "scores inverted"}
+
+    def with_controls(arm: str, title: str) -> Panel:
+        return Panel(title, {arm: "as it is", **{f"{arm}{control}": label for control, label in controls.items()}})
+
+    return Figure(
+        name,
+        f"Pruning before training and after it: {network}",
+        ArmPanels(
+            "test_accuracy_final",
+            (
+                Panel("methods", {**after, **methods, "initial-random": "random"}),
+                *(with_controls(arm, title) for arm, title in (methods | after).items()),
+            ),
+        ),
+        "Test accuracy at the end of training of networks pruned before training by SNIP, GraSP, SynFlow, magnitude and"
+        " at random, and after it by magnitude with weights set back; beside them each method with its mask shuffled"
+        " within layers, with fresh weights, and with its scores inverted. After arXiv 2009.08576.",
+        (any_of("snip", "grasp", "synflow"), any_of("initial-random")),
+        family=family,
     )
 
 
@@ -340,6 +367,8 @@ CATALOG = {
             " small network have done as well?",
             (any_of("iterative"), any_of("small-dense")),
         ),
+        before_training("figure-before-training", "LeNet", "lenet"),
+        before_training("figure-before-training-conv", "Conv-2", "conv"),
     ]
 }
 

@@ -15,6 +15,7 @@ from lottery.arrays import replacing
 from lottery.errors import LotteryError, suggest
 from lottery.figures import (
     along_training,
+    arm_panels,
     by_size,
     choices,
     dropout,
@@ -30,6 +31,7 @@ from lottery.figures.style import use_style
 from lottery.settings.columns import RECIPE
 
 DRAWN_BY: dict[type[kinds.Picture], Callable[[Any, pd.DataFrame, pd.DataFrame], Figure]] = {
+    kinds.ArmPanels: arm_panels.panels_of_arms,
     kinds.AlongTraining: along_training.curves_of_sizes,
     kinds.AtMoments: moments.accuracy_by_size,
     kinds.ByDropout: dropout.tickets_by_dropout,

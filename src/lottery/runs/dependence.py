@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from lottery.arms.lineage import Maker
+from lottery.arms.masks import Pruned
 from lottery.arms.starts import Ingredients
 from lottery.datasets.sources import Source
 from lottery.pruning.criteria import CRITERIA
@@ -48,12 +49,20 @@ def of_pruning(job: Job) -> list[Any]:
     """How many weights are kept of each group, and by which criterion."""
     criterion = CRITERIA[job.arm.criterion]
     counts = [[*group, count] for group, count in job.counts.items()]
-    told = code(criterion.score) if criterion.score else criterion.gradient
-    return [of_network(job), counts, told, *([of_seeds(job)] if job.arm.criterion == "random" else [])]
+    told = code(criterion.score) if criterion.score else criterion.scorer
+    seeds = [of_seeds(job)] if job.arm.criterion == "random" else []
+    return [of_network(job), counts, told, *seeds, *of_order(job)]
+
+
+def of_order(job: Job) -> list[str]:
+    """Which scores stay, where it is not the largest."""
+    return ["inverted"] if isinstance(job.arm.mask, Pruned) and job.arm.mask.inverted else []
 
 
 def of_scores(job: Job) -> list[Any]:
-    return [*of_images(job), CRITERIA[job.arm.criterion].gradient]
+    criterion = CRITERIA[job.arm.criterion]
+    counts = [[*group, count] for group, count in job.counts.items()]
+    return [*of_images(job), criterion.scorer, *([counts, *of_order(job)] if criterion.stepwise else [])]
 
 
 def of_images(job: Job) -> list[Any]:

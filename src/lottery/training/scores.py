@@ -1,24 +1,63 @@
-"""Scores of weights that need images: |w dL/dw|, what removing a weight changes of the loss, to first order."""
+"""Scores that a job writes to a file, since they need gradients; |w dL/dw| is here, what removing a weight changes of
+the loss to first order, the others in modules of their own.
+"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from numpy.typing import NDArray
 
+from lottery.arms.masks import Pruned
 from lottery.arrays import Arrays, of_member, stack, write_arrays
 from lottery.datasets.images import Part, read_splits
 from lottery.networks import Network
+from lottery.pruning.criteria import CRITERIA, Scorer
 from lottery.runs.files import survivors, weights
 from lottery.runs.jobs import Job
 from lottery.settings import Training
 from lottery.training import cards, torch_engine
+from lottery.training.before_training import gradient_flow, synaptic_flow
 from lottery.training.job import dataset_file
 from lottery.training.torch_engine import Engine, TorchImages
 
 SCORED_IMAGES = 1_000
 """Training images that scores are computed on, chosen anew for each replicate and level; all where there are fewer."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a scorer is given: one network of a job, that of `replicate`.
+
+    weights: float32 [1, *shape] of every parameter; mask: uint8 [1, *shape] of the survivors, None when all survive;
+    images: those of the replicate; rows: places among its training images that are enough to score on.
+    """
+
+    job: Job
+    weights: Arrays
+    mask: Arrays | None
+    images: Mapping[Part, TorchImages]
+    rows: NDArray
+
+    @property
+    def recipe(self) -> Training:
+        return self.job.training
+
+    @property
+    def inverted(self) -> bool:
+        return isinstance(self.job.arm.mask, Pruned) and self.job.arm.mask.inverted
+
+
+SCORERS: dict[Scorer, Callable[[Scored], Arrays]] = {
+    "sensitivity": lambda it: sensitivity(it.job.network, it.weights, it.mask, it.images, it.rows, it.recipe),
+    "gradient-flow": lambda it: gradient_flow(it.job.network, it.weights, it.mask, it.images, it.rows, it.recipe),
+    "synaptic-flow": lambda it: synaptic_flow(
+        it.job.network, it.weights, it.mask, it.job.counts, it.recipe, inverted=it.inverted
+    ),
+}
+"""From a network to the scores of its weights, float32 [1, *shape]."""
 
 
 def score(job: Job, run: Path) -> None:
@@ -28,17 +67,19 @@ def score(job: Job, run: Path) -> None:
     """
     shared = job.experiment.trainings_per_card
     with cards.own_card(cards.lock_folder(), shared) if job.training.device == "cuda" else nullcontext():
-        write_arrays(job.path(run, "scores"), gradient_scores(job, run))
+        write_arrays(job.path(run, "scores"), scores_in_file(job, run))
 
 
-def gradient_scores(job: Job, run: Path) -> Arrays:
+def scores_in_file(job: Job, run: Path) -> Arrays:
     """The scores of all weights that a job's pruning scores, float32 [replicates, *shape]; 0 for those pruned before.
 
     run: the folder `results/<run>`.
     """
     recipe, replicates = job.training, job.replicates.members()
+    scorer = CRITERIA[job.arm.criterion].scorer
     scored, masks = weights(run, job, job.inputs.scored), survivors(run, job)
     assert scored
+    assert scorer
     torch_engine.one_thread()
     splits = read_splits(
         dataset_file(run, job),
@@ -53,9 +94,9 @@ def gradient_scores(job: Job, run: Path) -> Arrays:
     for index, member in enumerate(replicates):
         random = job.seed(member).generator("scored images", level=job.place.level)
         rows = random.permutation(len(splits[index].train))[:SCORED_IMAGES]
-        mask = of_member(masks, slice(index, index + 1)) if masks else None
-        own = of_member(scored, slice(index, index + 1))
-        found.append(of_member(sensitivity(job.network, own, mask, images[index], rows, recipe), 0))
+        own = slice(index, index + 1)
+        mask = of_member(masks, own) if masks else None
+        found.append(of_member(SCORERS[scorer](Scored(job, of_member(scored, own), mask, images[index], rows)), 0))
     return stack(found)
 
 
