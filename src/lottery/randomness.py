@@ -19,6 +19,7 @@ Purpose = Literal[
     "noise",
     "random scores",
     "scored images",
+    "learnt masks",
     "own batches",
     "own views",
     "own dropout",

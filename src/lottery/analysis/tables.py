@@ -100,12 +100,18 @@ class Summary(BaseModel):
     seed: int
     training: Training
     first_iteration: Count = 0
+    last_iteration: Count | None = None
     extensions: dict[str, str] = {}
     members: Annotated[list[TrainedNetwork], Field(min_length=1)]
     sha256: dict[str, str]
     git_commit: str | None = None
     engine: str | None = None
     device: str = "cpu"
+
+    @property
+    def end(self) -> int:
+        """The iteration at which training ends."""
+        return self.training.iterations if self.last_iteration is None else self.last_iteration
 
 
 def collect_levels(folders: list[Path], settings: Settings) -> pd.DataFrame:
@@ -179,7 +185,7 @@ def check_history(path: Path, history: pd.DataFrame, summary: Summary) -> None:
     Of a training that diverged, it has those from the first one on that were reached.
     """
     recipe = summary.training
-    grid = list(range(summary.first_iteration, recipe.iterations + 1, recipe.validation_every))
+    grid = list(range(summary.first_iteration, summary.end + 1, recipe.validation_every))
     found = {who: rows["iteration"].tolist() for who, rows in history.groupby(["replicate", "draw"], sort=False)}
     for member in summary.members:
         reached = found.pop((member.replicate, member.draw), [])

@@ -36,6 +36,7 @@ from lottery.extensions import LOADED
 from lottery.figures.catalog import figures_of_run
 from lottery.figures.drawing import draw, read_details
 from lottery.planning.tasks import tasks_of
+from lottery.pruning.criteria import CRITERIA
 from lottery.runs import making
 from lottery.runs.files import mask, scores, survivors, ticket, weights
 from lottery.runs.jobs import Job, network_of
@@ -185,6 +186,7 @@ class Verification:
             "engine": engine_name(job.network, job.training),
             "device": job.training.device,
             "first_iteration": job.first_iteration,
+            "end": job.last_iteration,
             "extensions": self.extensions,
             "members": [(member.replicate, member.draw, kept) for member in job.members],
         }
@@ -231,7 +233,7 @@ class Verification:
             assert scored
             return scored
         found = scores(self.run, job)
-        if self.images:
+        if self.images and not CRITERIA[job.arm.criterion].learnt:  # what is learnt would take as long again
             from lottery.training.scores import scores_in_file
 
             for name, expected in scores_in_file(job, self.run).items():
@@ -252,7 +254,7 @@ class Verification:
 
     def check_history(self, summary: Summary) -> None:
         """The early stop is the first least validation loss of the history."""
-        path, recipe, first = self.folder / "history.csv", self.job.training, self.job.first_iteration
+        path, first, last = self.folder / "history.csv", self.job.first_iteration, self.job.last_iteration
         history = read_table(path, HISTORY)
         for member in summary.members:
             rows = history[(history["replicate"] == member.replicate) & (history["draw"] == member.draw)]
@@ -261,7 +263,7 @@ class Verification:
                 if last["iteration"] != member.diverged_iteration or np.isfinite(last.to_numpy(float)[1:]).all():
                     raise Wrong(path, f"replicate {member.replicate}, draw {member.draw} did not diverge as is told")
                 continue
-            if rows["iteration"].tolist() != list(range(first, recipe.iterations + 1, recipe.validation_every)):
+            if rows["iteration"].tolist() != list(range(first, last + 1, self.job.training.validation_every)):
                 raise Wrong(path, f"replicate {member.replicate}, draw {member.draw} is not on the evaluation grid")
             best = rows.loc[rows["validation_loss"].idxmin()]
             told = (
@@ -288,7 +290,7 @@ class Verification:
         reached = history["validation_accuracy"].to_dict()
         for part in images.count:
             told = {
-                (member.replicate, member.draw): reached.get((member.replicate, member.draw, recipe.iterations))
+                (member.replicate, member.draw): reached.get((member.replicate, member.draw, self.job.last_iteration))
                 if part == "validation"
                 else getattr(member, f"{part}_accuracy_final")
                 for member in summary.members

@@ -7,7 +7,7 @@ from lottery.analysis.appendix_g import INITIALISATIONS, LEARNING_RATES, NETWORK
 from lottery.arms.places import DENSE
 from lottery.errors import LotteryError, suggest
 from lottery.figures import kinds, selection
-from lottery.figures.kinds import ArmPanels, BySize, ByValue, Histograms, Panel
+from lottery.figures.kinds import ArmPanels, BySize, ByValue, ByWidth, Histograms, Panel
 from lottery.figures.looks import LOOKS
 from lottery.figures.selection import Selection, Trained, Varying, With
 from lottery.settings import Settings
@@ -83,6 +83,23 @@ def hyperparameter(
         f" line for {lines}. As the paper's Figure {number}; below it stands how many of the paper's values were run.",
         selection=Varying(picture.column, where or {}),
     )
+
+
+FOUND = {
+    "iterative-untrained": "iterative",
+    "iterative-constant-untrained": "iterative, one magnitude",
+    "one-shot-untrained": "one-shot",
+    "one-shot-constant-untrained": "one-shot, one magnitude",
+    "one-shot-same-sign-untrained": "same sign",
+    "one-shot-same-sign-constant-untrained": "same sign, one magnitude",
+}
+LEARNT = {
+    "supermask-untrained": "supermask",
+    "supermask-constant-untrained": "supermask, one magnitude",
+    "edge-popup-untrained": "edge-popup",
+    "edge-popup-constant-untrained": "edge-popup, one magnitude",
+}
+"""Arms whose networks are never trained, and what they are called."""
 
 
 def before_training(name: str, network: str, family: str) -> Figure:
@@ -368,6 +385,23 @@ CATALOG = {
             (any_of("iterative"), any_of("small-dense")),
         ),
         before_training("figure-before-training", "LeNet", "lenet"),
+        Figure(
+            "figure-untrained",
+            "Accuracy without any training of the weights",
+            ByWidth(
+                (
+                    Panel("masks found by training", FOUND | {"random-untrained": "random mask"}),
+                    Panel("masks that are learnt", LEARNT),
+                ),
+                Panel("widths, 51.3% of the weights", LEARNT),
+                51.3,
+            ),
+            "Test accuracy of networks whose weights are never trained, only masked: initial weights, or their signs"
+            " with one magnitude in each layer. Left: masks found by training the dense network; centre: masks that are"
+            " learnt while the weights stay; right: the latter for five widths of the network. After arXiv 1905.01067"
+            " and 1911.13299.",
+            (any_of(*FOUND, *LEARNT),),
+        ),
         before_training("figure-before-training-conv", "Conv-2", "conv"),
     ]
 }

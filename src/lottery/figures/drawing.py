@@ -23,6 +23,7 @@ from lottery.figures import (
     kinds,
     moments,
     ticket_weights,
+    untrained,
 )
 from lottery.figures.catalog import CATALOG
 from lottery.figures.catalog import Figure as Entry
@@ -37,6 +38,7 @@ DRAWN_BY: dict[type[kinds.Picture], Callable[[Any, pd.DataFrame, pd.DataFrame], 
     kinds.ByDropout: dropout.tickets_by_dropout,
     kinds.BySize: by_size.measures_by_size,
     kinds.ByValue: hyperparameters.by_value,
+    kinds.ByWidth: untrained.untrained_accuracy,
     kinds.ByWeights: by_size.accuracy_by_weights,
     kinds.Effects: choices.choices,
     kinds.Histograms: ticket_weights.histograms,

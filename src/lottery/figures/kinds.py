@@ -89,6 +89,17 @@ class ArmPanels(Picture):
 
 
 @dataclass(frozen=True)
+class ByWidth(Picture):
+    """Test accuracy of networks that are never trained: of one network against the weights remaining, in panels; of
+    several widths of it, all pruned to `size`, against the dense network's number of weights.
+    """
+
+    panels: tuple[Panel, ...]
+    by_width: Panel
+    size: float
+
+
+@dataclass(frozen=True)
 class AlongTraining(Picture):
     """A column of curves.csv along training up to an iteration, panel by panel with its lines.
 

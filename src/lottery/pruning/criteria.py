@@ -54,7 +54,7 @@ def random(weights: NDArray, _: NDArray, generator: np.random.Generator) -> NDAr
     return generator.random(weights.size)
 
 
-Scorer = Literal["sensitivity", "gradient-flow", "synaptic-flow"]
+Scorer = Literal["sensitivity", "gradient-flow", "synaptic-flow", "supermask", "edge-popup"]
 """What computes scores that a job writes to a file: `training.scores` has a function for each."""
 
 
@@ -63,14 +63,15 @@ class Criterion:
     """One way to score weights.
 
     score: the function, of what weights alone tell; None where a job of its own writes the scores: `scorer` says which.
-    compares: whether it looks at the initial weights. stepwise: whether the scorer prunes in steps itself, so that its
-    scores depend on how many weights are to be kept.
+    compares: whether it looks at the initial weights. counts: whether the scores depend on how many weights are to be
+    kept. learnt: whether they are learnt on the weights that the pruned network will have, as long as a training.
     """
 
     score: Callable[[NDArray, NDArray, np.random.Generator], NDArray] | None = None
     compares: bool = False
     scorer: Scorer | None = None
-    stepwise: bool = False
+    counts: bool = False
+    learnt: bool = False
 
     @property
     def in_file(self) -> bool:
@@ -90,5 +91,8 @@ CRITERIA = {
     # What removing the weight takes from the gradient's flow (GraSP: Wang et al., 2002.07376), and its share of all
     # paths from inputs to outputs, of those left after each of many prunings (SynFlow: Tanaka et al., 2006.05467).
     "gradient-flow": Criterion(scorer="gradient-flow"),
-    "synaptic-flow": Criterion(scorer="synaptic-flow", stepwise=True),
+    "synaptic-flow": Criterion(scorer="synaptic-flow", counts=True),
+    # Scores that are learnt while the weights stay as they are (Zhou et al.; Ramanujan et al., 1911.13299).
+    "supermask": Criterion(scorer="supermask", counts=True, learnt=True),
+    "edge-popup": Criterion(scorer="edge-popup", counts=True, learnt=True),
 }

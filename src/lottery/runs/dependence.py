@@ -62,7 +62,9 @@ def of_order(job: Job) -> list[str]:
 def of_scores(job: Job) -> list[Any]:
     criterion = CRITERIA[job.arm.criterion]
     counts = [[*group, count] for group, count in job.counts.items()]
-    return [*of_images(job), criterion.scorer, *([counts, *of_order(job)] if criterion.stepwise else [])]
+    told = [*of_images(job), criterion.scorer]
+    told += [counts, *of_order(job)] if criterion.counts else []
+    return told + (of_start(job) if criterion.learnt else [])
 
 
 def of_images(job: Job) -> list[Any]:
@@ -72,7 +74,8 @@ def of_images(job: Job) -> list[Any]:
 
 def of_training(job: Job) -> list[Any]:
     own = job.arm.batches if job.arm.batches != "shared" else ""
-    return [*of_images(job), job.draws, job.first_iteration, job.snapshots, own]
+    untrained = ["never trained"] * (not job.arm.trained)
+    return [*of_images(job), job.draws, job.first_iteration, job.snapshots, own, *untrained]
 
 
 TOLD: dict[Maker, Callable[[Job], list[Any]]] = {

@@ -121,7 +121,7 @@ def shares_of_flow(network: Network, weights: Arrays, mask: Arrays, recipe: Trai
     flow = networks.logits(white).sum()
     parameters = [networks.weights[name] for name in network.weight_names()]
     gradients = torch.autograd.grad(flow, parameters)
-    total = float(flow) or 1.0
+    total = float(flow.detach()) or 1.0
     return {
         name: (parameter * gradient / total).detach().cpu().numpy().copy(order="C")
         for name, parameter, gradient in zip(network.weight_names(), parameters, gradients, strict=True)

@@ -11,16 +11,20 @@ import torch
 from numpy.typing import NDArray
 
 from lottery.arms.masks import Pruned
+from lottery.arms.places import Member
 from lottery.arrays import Arrays, of_member, stack, write_arrays
 from lottery.datasets.images import Part, read_splits
 from lottery.networks import Network
 from lottery.pruning.criteria import CRITERIA, Scorer
+from lottery.runs import making
 from lottery.runs.files import survivors, weights
 from lottery.runs.jobs import Job
 from lottery.settings import Training
 from lottery.training import cards, torch_engine
 from lottery.training.before_training import gradient_flow, synaptic_flow
-from lottery.training.job import dataset_file
+from lottery.training.job import data_of_member, dataset_file
+from lottery.training.learnt_masks import EDGE_POPUP, SUPERMASK, Learner, learnt_scores
+from lottery.training.loop import MemberData
 from lottery.training.torch_engine import Engine, TorchImages
 
 SCORED_IMAGES = 1_000
@@ -36,6 +40,7 @@ class Scored:
     """
 
     job: Job
+    replicate: int
     weights: Arrays
     mask: Arrays | None
     images: Mapping[Part, TorchImages]
@@ -44,6 +49,15 @@ class Scored:
     @property
     def recipe(self) -> Training:
         return self.job.training
+
+    @property
+    def member(self) -> Member:
+        return Member(self.replicate, 0)
+
+    @property
+    def data(self) -> MemberData:
+        """The batches that the pruned network would be trained on."""
+        return data_of_member(self.job, self.member, self.images["train"].rows.shape[1])
 
     @property
     def inverted(self) -> bool:
@@ -56,8 +70,17 @@ SCORERS: dict[Scorer, Callable[[Scored], Arrays]] = {
     "synaptic-flow": lambda it: synaptic_flow(
         it.job.network, it.weights, it.mask, it.job.counts, it.recipe, inverted=it.inverted
     ),
+    "supermask": lambda it: learnt(SUPERMASK, it),
+    "edge-popup": lambda it: learnt(EDGE_POPUP, it),
 }
 """From a network to the scores of its weights, float32 [1, *shape]."""
+
+
+def learnt(learner: Learner, it: Scored) -> Arrays:
+    """Scores that are learnt on a replicate's batches."""
+    seed = int(it.job.seed(it.member).generator("learnt masks", level=it.job.place.level).integers(2**63))
+    network, counts = it.job.network, it.job.counts
+    return learnt_scores(learner, network, it.weights, it.images, it.data, it.recipe, counts, seed)
 
 
 def score(job: Job, run: Path) -> None:
@@ -76,10 +99,12 @@ def scores_in_file(job: Job, run: Path) -> Arrays:
     run: the folder `results/<run>`.
     """
     recipe, replicates = job.training, job.replicates.members()
-    scorer = CRITERIA[job.arm.criterion].scorer
+    criterion = CRITERIA[job.arm.criterion]
     scored, masks = weights(run, job, job.inputs.scored), survivors(run, job)
     assert scored
-    assert scorer
+    assert criterion.scorer
+    if criterion.learnt:
+        scored = making.starts(job, scored, None)
     torch_engine.one_thread()
     splits = read_splits(
         dataset_file(run, job),
@@ -96,7 +121,8 @@ def scores_in_file(job: Job, run: Path) -> Arrays:
         rows = random.permutation(len(splits[index].train))[:SCORED_IMAGES]
         own = slice(index, index + 1)
         mask = of_member(masks, own) if masks else None
-        found.append(of_member(SCORERS[scorer](Scored(job, of_member(scored, own), mask, images[index], rows)), 0))
+        given = Scored(job, member.replicate, of_member(scored, own), mask, images[index], rows)
+        found.append(of_member(SCORERS[criterion.scorer](given), 0))
     return stack(found)
 
 
