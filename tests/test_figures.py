@@ -51,6 +51,7 @@ VARIED = {
     "figure6": {"dropout": [0.0, 0.5]},
     **{name: {"learning_rate": [0.0001, 0.0012, 0.01]} for name in ("figure26", "figure27", "figure28")},
     "figure-choices": {"batch_size": [60, 128]},
+    "figure-noise": {"label_noise": [0.0, 0.4]},
     "figure29": {"dense_rate": [0.1, 0.2]},
     "figure30": {"initialisation": ["glorot-normal", "normal 0.1", "normal 0.4"]},
     "figure31": {"network": ["lenet-300-100", "lenet-50-17"]},

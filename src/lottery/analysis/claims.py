@@ -19,6 +19,7 @@ from lottery.analysis.claims_conv import CONV
 from lottery.analysis.claims_deep import DEEP
 from lottery.analysis.claims_hyperparameters import HYPERPARAMETERS
 from lottery.analysis.claims_lenet import LENET
+from lottery.analysis.claims_noise import NOISE
 from lottery.analysis.claims_untrained import UNTRAINED
 from lottery.analysis.claims_weights import WEIGHTS
 from lottery.analysis.experiment import NotRun, TrainedExperiment
@@ -33,7 +34,7 @@ COLUMNS += ["note", "unit", "rule", "p", "p_corrected", "effect_size"]
 NETWORKS = ["id", "judged", *NETWORK, "weights_remaining"]
 """Columns of `networks_behind`; judged: the experiment of the claim's row, `experiment` that of the network."""
 
-CLAIMS = [*LENET, *APPENDIX, *WEIGHTS, *HYPERPARAMETERS, *CONV, *DEEP, *BEFORE_TRAINING, *UNTRAINED]
+CLAIMS = [*LENET, *APPENDIX, *WEIGHTS, *HYPERPARAMETERS, *CONV, *DEEP, *BEFORE_TRAINING, *UNTRAINED, *NOISE]
 
 
 def judge(levels: pd.DataFrame, layers: pd.DataFrame | None = None) -> pd.DataFrame:

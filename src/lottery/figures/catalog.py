@@ -7,7 +7,7 @@ from lottery.analysis.appendix_g import INITIALISATIONS, LEARNING_RATES, NETWORK
 from lottery.arms.places import DENSE
 from lottery.errors import LotteryError, suggest
 from lottery.figures import kinds, selection
-from lottery.figures.kinds import ArmPanels, BySize, ByValue, ByWidth, Histograms, Panel
+from lottery.figures.kinds import ArmPanels, ByNoise, BySize, ByValue, ByWidth, Histograms, Panel
 from lottery.figures.looks import LOOKS
 from lottery.figures.selection import Selection, Trained, Varying, With
 from lottery.settings import Settings
@@ -385,6 +385,15 @@ CATALOG = {
             (any_of("iterative"), any_of("small-dense")),
         ),
         before_training("figure-before-training", "LeNet", "lenet"),
+        Figure(
+            "figure-noise",
+            "Tickets of networks that wrong labels mislead",
+            ByNoise("iterative"),
+            "Test accuracy at the end of training (above) and the generalisation gap, training less test accuracy"
+            " (below), of tickets against their number of weights, a line for each width of the network, by the share"
+            " of training labels that are wrong. After arXiv 2206.08684, 2306.12190 and 2210.13738.",
+            selection=selection.WithWrongLabels(),
+        ),
         Figure(
             "figure-untrained",
             "Accuracy without any training of the weights",

@@ -22,6 +22,7 @@ from lottery.figures import (
     hyperparameters,
     kinds,
     moments,
+    noise,
     ticket_weights,
     untrained,
 )
@@ -29,12 +30,13 @@ from lottery.figures.catalog import CATALOG
 from lottery.figures.catalog import Figure as Entry
 from lottery.figures.selection import Trained
 from lottery.figures.style import use_style
-from lottery.settings.columns import RECIPE
+from lottery.settings.columns import recipe_of
 
 DRAWN_BY: dict[type[kinds.Picture], Callable[[Any, pd.DataFrame, pd.DataFrame], Figure]] = {
     kinds.ArmPanels: arm_panels.panels_of_arms,
     kinds.AlongTraining: along_training.curves_of_sizes,
     kinds.AtMoments: moments.accuracy_by_size,
+    kinds.ByNoise: noise.tickets_by_noise,
     kinds.ByDropout: dropout.tickets_by_dropout,
     kinds.BySize: by_size.measures_by_size,
     kinds.ByValue: hyperparameters.by_value,
@@ -94,7 +96,7 @@ def trained_in(levels: pd.DataFrame) -> list[Trained]:
             row["experiment"],
             row["network"],
             row["dataset"],
-            {column: row[column] for column in RECIPE},
+            recipe_of(row),
             list(arms[row["experiment"]]),
         )
         for row in dense.to_dict("records")

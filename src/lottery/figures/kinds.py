@@ -100,6 +100,13 @@ class ByWidth(Picture):
 
 
 @dataclass(frozen=True)
+class ByNoise(Picture):
+    """Accuracy and generalisation gap of an arm's networks by their number of weights and the share of wrong labels."""
+
+    arm: str
+
+
+@dataclass(frozen=True)
 class AlongTraining(Picture):
     """A column of curves.csv along training up to an iteration, panel by panel with its lines.
 

@@ -55,7 +55,7 @@ def gradient_flow(
         def loss(part: NDArray) -> torch.Tensor:
             chosen = train.rows[:, torch.tensor(part, device=train.rows.device)]
             outputs = engine.networks.logits(train.pixels[chosen], []).flatten(0, 1) / TEMPERATURE
-            total = torch.nn.functional.cross_entropy(outputs, train.labels[chosen].flatten(), reduction="sum")
+            total = torch.nn.functional.cross_entropy(outputs, train.labels_at(chosen).flatten(), reduction="sum")
             return total / len(rows)
 
         parts = [rows[first : first + AT_ONCE] for first in range(0, len(rows), AT_ONCE)]

@@ -158,7 +158,7 @@ def loss(engine: Engine, data: MemberData, update: int) -> Tensor:
         pixels = cut_out(pixels.view(-1, *engine.networks.network.image_shape), views)
     if data.noise:
         engine.noise[0].manual_seed(data.noise(update))
-    return engine.losses(pixels.reshape(*batch.shape, -1), train.labels[batch]).mean()
+    return engine.losses(pixels.reshape(*batch.shape, -1), train.labels_at(batch)).mean()
 
 
 def parts(values: Tensor, group: tuple[str, ...], like: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -144,7 +144,7 @@ def sensitivity(
         train = engine.images["train"]
         chosen = train.rows[:, torch.tensor(rows, device=train.rows.device)]
         losses = torch.nn.functional.cross_entropy(
-            engine.networks.logits(train.pixels[chosen], []).flatten(0, 1), train.labels[chosen].flatten()
+            engine.networks.logits(train.pixels[chosen], []).flatten(0, 1), train.labels_at(chosen).flatten()
         )
         parameters = [engine.networks.weights[name] for name in network.weight_names()]
         gradients = torch.autograd.grad(losses, parameters)
