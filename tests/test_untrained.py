@@ -102,48 +102,53 @@ def test_a_score_moves_along_the_gradient_of_its_entry_of_the_mask(small_split):
         assert (found[name] < 0).any()
 
 
-class TestArms:
-    @pytest.fixture(scope="class")
-    def run(self, tmp_path_factory) -> Path:
-        workflow = copy_of_repository(tmp_path_factory.mktemp("untrained"))
-        names = [name for name, row in ARMS.items() if not row.trained]
-        values = experiment(levels=2, replicates=2, replicates_per_job=2, arms=[{"arm": name} for name in names])
-        options = overlay(workflow, "untrained", run="un", figures=[], run_experiments=["e"], experiments={"e": values})
-        workflow("--cores", "2", *options)
-        return workflow.folder / "results/un"
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    workflow = copy_of_repository(tmp_path_factory.mktemp("untrained"))
+    names = [name for name, row in ARMS.items() if not row.trained]
+    values = experiment(
+        levels=2, replicates=2, replicates_per_job=2, arms=[{"arm": name, "levels": [2]} for name in names]
+    )
+    options = overlay(workflow, "untrained", run="un", figures=[], run_experiments=["e"], experiments={"e": values})
+    workflow("--cores", "2", *options)
+    return workflow.folder / "results/un"
 
-    def test_verified(self, run):
-        assert list(verify(run, run.parent / "data")) == []
 
-    def test_a_history_has_the_start_alone_and_the_weights_stay(self, run):
-        for name, row in ARMS.items():
-            if row.trained:
-                continue
-            folder = run / "e/r0-1" / name / "level2"
-            with (folder / "history.csv").open() as file:
-                assert [line["iteration"] for line in csv.DictReader(file)] == ["0", "0"], name
-            start, trained = (read_arrays(folder / f"{each}.safetensors") for each in ("start", "trained"))
-            assert all((start[each] == trained[each]).all() for each in start), name
+def test_verified(run):
+    assert list(verify(run, run.parent / "data")) == []
 
-    def test_constants_have_one_size_in_a_layer_and_the_initial_signs(self, run):
-        initial = read_arrays(run / "e/r0-1/dense/level0/start.safetensors")
-        for name in ("iterative-constant-untrained", "edge-popup-constant-untrained"):
-            folder = run / "e/r0-1" / name / "level2"
-            mask, start = (read_arrays(folder / f"{each}.safetensors") for each in ("mask", "start"))
-            for layer in build("lenet-30-10", (28, 28), 10).layers:
-                kept = mask[layer.weight_name] == 1
-                values = start[layer.weight_name]
-                assert set(np.abs(values[kept]).tolist()) == {np.float32(layer.deviation())}
-                assert (np.sign(values[kept]) == np.sign(initial[layer.weight_name][kept])).all()
-                assert not values[~kept].any()
 
-    def test_masks_learnt_on_other_weights_differ(self, run):
-        masks = [
-            read_arrays(run / f"e/r0-1/{name}/level2/mask.safetensors")["fc1.weight"].tobytes()
-            for name in ARMS
-            if name.startswith(("supermask", "edge-popup"))
-        ]
-        assert len(set(masks)) == 4
+def test_a_history_has_the_start_alone_and_the_weights_stay(run):
+    for name, row in ARMS.items():
+        if row.trained:
+            continue
+        folder = run / "e/r0-1" / name / "level2"
+        with (folder / "history.csv").open() as file:
+            assert [line["iteration"] for line in csv.DictReader(file)] == ["0", "0"], name
+        start, trained = (read_arrays(folder / f"{each}.safetensors") for each in ("start", "trained"))
+        assert all((start[each] == trained[each]).all() for each in start), name
+
+
+def test_constants_have_one_size_in_a_layer_and_the_initial_signs(run):
+    initial = read_arrays(run / "e/r0-1/dense/level0/start.safetensors")
+    for name in ("iterative-constant-untrained", "edge-popup-constant-untrained"):
+        folder = run / "e/r0-1" / name / "level2"
+        mask, start = (read_arrays(folder / f"{each}.safetensors") for each in ("mask", "start"))
+        for layer in build("lenet-30-10", (28, 28), 10).layers:
+            kept = mask[layer.weight_name] == 1
+            values = start[layer.weight_name]
+            assert set(np.abs(values[kept]).tolist()) == {np.float32(layer.deviation())}
+            assert (np.sign(values[kept]) == np.sign(initial[layer.weight_name][kept])).all()
+            assert not values[~kept].any()
+
+
+def test_masks_learnt_on_other_weights_differ(run):
+    masks = [
+        read_arrays(run / f"e/r0-1/{name}/level2/mask.safetensors")["fc1.weight"].tobytes()
+        for name in ARMS
+        if name.startswith(("supermask", "edge-popup"))
+    ]
+    assert len(set(masks)) == 4
 
 
 def test_arms_that_mean_nothing_are_refused():
