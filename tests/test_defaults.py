@@ -47,6 +47,7 @@ FROZEN = {
         "iterations": 50_000,
         "validation_images": 5_000,
         "training_images": None,
+        "label_noise": 0.0,
         "test_images": None,
         "validation_every": 100,
         "test_every": 100,

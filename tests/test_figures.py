@@ -58,6 +58,7 @@ VARIED = {
     "figure6": {"dropout": [0.0, 0.5]},
     **{name: {"learning_rate": [0.0001, 0.0012, 0.01]} for name in ("figure26", "figure27", "figure28")},
     "figure-choices": {"batch_size": [60, 128]},
+    "figure-noise": {"label_noise": [0.0, 0.4]},
     "figure29": {"dense_rate": [0.1, 0.2]},
     "figure30": {"initialisation": ["glorot-normal", "normal 0.1", "normal 0.4"]},
     "figure31": {"network": ["lenet-300-100", "lenet-50-17"]},
@@ -72,7 +73,9 @@ SAME = {
 
 def with_alternatives(levels: pd.DataFrame) -> pd.DataFrame:
     """The same with all other arms that figures draw, one that none does, and a further column of text."""
-    others = sorted({arm for picture in OF_ARMS.values() for arm in picture.arms} - set(levels["arm"]))
+    known = {arm for picture in OF_ARMS.values() for arm in picture.arms}
+    known |= {arm for figure in CATALOG.values() for group in figure.needs for arm in group}
+    others = sorted(known - set(levels["arm"]))
     reinit = levels[levels["arm"] == "iterative-reinit"]
     both = pd.concat([levels, *(reinit.assign(arm=arm) for arm in [*others, "undrawn"])], ignore_index=True)
     return both.assign(remark="text")

@@ -31,8 +31,15 @@ PRUNED_ALIKE = ["iterative", "continued-chain", *(f"iterative-at-{k}" for k in (
 COMPARING = ["initial-magnitude", "magnitude-increase", "movement", "both-large", "same-sign"]
 AT_ONCE = ["one-shot", "one-shot-linear", "one-shot-random", *(f"one-shot-{criterion}" for criterion in COMPARING)]
 OF_ITERATIVE = ["iterative-reinit", "iterative-same-sign", "iterative-twin", "random", "own-values"]
+OF_ITERATIVE += ["iterative-untrained", "iterative-constant-untrained", "random-untrained"]
 OF_ITERATIVE += [f"noise-{noise}" for noise in ("0.5", "1", "2", "3")]
 DENSE_START, DENSE_TRAINED = "dense/level0/start", "dense/level0/trained"
+
+SCORED = ["snip", "grasp", "synflow"]
+"""Arms pruned before training by scores in a file."""
+
+UNTRAINED = ("untrained", "constant-untrained")
+LEARNT = [f"{learner}-{kind}" for learner in ("supermask", "edge-popup") for kind in UNTRAINED]
 
 # The files that make the mask at levels 1 and 3.
 MASK_FROM: dict[str, tuple[set[str], set[str]]] = {
@@ -40,15 +47,30 @@ MASK_FROM: dict[str, tuple[set[str], set[str]]] = {
     **{name: ({DENSE_TRAINED},) * 2 for name in AT_ONCE},
     **{f"one-shot-{criterion}": ({DENSE_TRAINED, DENSE_START},) * 2 for criterion in COMPARING},
     "one-shot-sensitivity": ({"one-shot-sensitivity/level1/scores"}, {"one-shot-sensitivity/level3/scores"}),
-    "initial-magnitude": ({DENSE_START},) * 2,
+    **{name: ({DENSE_START},) * 2 for name in ("initial-magnitude", "initial-magnitude-inverted", "initial-random")},
+    **{f"one-shot-{kind}": ({DENSE_TRAINED},) * 2 for kind in UNTRAINED},
+    **{f"one-shot-same-sign-{kind}": ({DENSE_TRAINED, DENSE_START},) * 2 for kind in UNTRAINED},
+    **{name: ({f"{name}/level1/scores"}, {f"{name}/level3/scores"}) for name in LEARNT},
+    **{
+        name: ({f"{name}/level1/scores"}, {f"{name}/level3/scores"})
+        for method in SCORED
+        for name in (method, f"{method}-inverted")
+    },
+    **{
+        f"{method}-{control}": ({f"{method}/level1/mask"}, {f"{method}/level3/mask"})
+        for method in (*SCORED, "initial-magnitude")
+        for control in ("shuffled", "reinit")
+    },
     **{name: ({"iterative/level1/mask"}, {"iterative/level3/mask"}) for name in OF_ITERATIVE},
     "one-shot-reinit": ({"one-shot/level1/mask"}, {"one-shot/level3/mask"}),
+    "one-shot-shuffled": ({"one-shot/level1/mask"}, {"one-shot/level3/mask"}),
     "one-shot-linear-reinit": ({"one-shot-linear/level1/mask"}, {"one-shot-linear/level3/mask"}),
     "continued": ({"continued-chain/level1/mask"}, {"continued-chain/level3/mask"}),
 }
 
 # Arms whose starting weights are made from no earlier weights, and those with a rewind point of their own.
 FRESH = {"dense", "small-dense", "iterative-reinit", "one-shot-reinit", "one-shot-linear-reinit"}
+FRESH |= {f"{method}-reinit" for method in (*SCORED, "initial-magnitude")}
 OWN_POINT = {f"iterative-at-{k}" for k in (100, 500, 1000, 2000)}
 
 
@@ -75,6 +97,10 @@ def test_masks_are_made_from(name, level):
 
 def test_scores_are_made_from_the_weights_that_are_pruned():
     assert read("one-shot-sensitivity", "score", 3) == {DENSE_TRAINED}
+    for name in LEARNT:
+        assert read(name, "score", 3) == {DENSE_START}
+        assert read(name, "score", 3, 300) == {"dense/level0/snapshots"}, "what it is learnt on is where it starts"
+    assert read("synflow", "score", 3) == read("snip-inverted", "score", 1) == {DENSE_START}
 
 
 @pytest.mark.parametrize("name", sorted(set(ARMS) - {"transferred"}))
@@ -124,3 +150,10 @@ def test_the_dense_network_keeps_every_point_that_tickets_are_rewound_to():
     dense = Place("own", Replicates(0, 1), "dense", 0)
     assert lineage.snapshots_of(dense, settings(300)) == [100, 300, 500, 1000, 2000]
     assert lineage.snapshots_of(dense.at("iterative", 1), settings(300)) == []
+
+
+def test_training_ends_at_the_last_iteration_but_for_arms_that_are_never_trained():
+    assert lineage.trained_to(ARMS["iterative"], settings(300)) == settings(300).training.iterations
+    assert lineage.trained_to(ARMS["iterative-untrained"], settings(300)) == 300
+    assert lineage.trained_to(ARMS["supermask-untrained"], settings(0)) == 0
+    assert [name for name, row in ARMS.items() if not row.trained] == [name for name in ARMS if "untrained" in name]

@@ -9,6 +9,7 @@ import numpy as np
 
 Purpose = Literal[
     "split",
+    "wrong labels",
     "initialisation",
     "batches",
     "views",
@@ -19,6 +20,7 @@ Purpose = Literal[
     "noise",
     "random scores",
     "scored images",
+    "learnt masks",
     "own batches",
     "own views",
     "own dropout",
@@ -43,6 +45,11 @@ class Seed:
 def split_generator(root: int, replicate: int | None) -> np.random.Generator:
     """What chooses a replicate's images, the same in all experiments; None: those that all replicates share."""
     return _generator(root, None, replicate, "split", 0, 0, 0)
+
+
+def label_generator(root: int, replicate: int) -> np.random.Generator:
+    """What makes labels of a replicate's training images wrong, the same in all experiments."""
+    return _generator(root, None, replicate, "wrong labels", 0, 0, 0)
 
 
 def _generator(*key: int | str | None) -> np.random.Generator:

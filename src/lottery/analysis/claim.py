@@ -58,9 +58,10 @@ class Subject:
     """The experiments that a claim speaks of: a network on a dataset, with a recipe.
 
     network: a name, or several. dataset: the paper's. also: others on which the same statement is judged. warmup and
-    dropout say whether there is any; a warmup or scope of None may be any. recipe: values that other columns of the
-    recipe must have, one or several; what it does not name may be anything. other_than: a recipe that the claim does
-    not speak of. Survivors go back to the initialisation, as in the paper.
+    dropout say whether there is any, noise whether some labels are wrong; a warmup or scope of None may be any. recipe:
+    values that other columns of the recipe must have, one or several; what it does not name may be anything.
+    other_than: a recipe that the claim does not speak of. trains: arms that an experiment must train for the claim to
+    speak of it. Survivors go back to the initialisation, as in the paper.
     """
 
     network: str | tuple[str, ...]
@@ -68,9 +69,11 @@ class Subject:
     also: tuple[str, ...] = ()
     warmup: bool | None = None
     dropout: bool = False
+    noise: bool = False
     scope: Literal["layer", "global"] | None = "layer"
     recipe: Recipe = field(default_factory=dict)
     other_than: Recipe | None = None
+    trains: tuple[str, ...] = ()
 
     def includes(self, experiment: TrainedExperiment) -> bool:
         """Whether the claim speaks of this experiment."""
@@ -80,10 +83,12 @@ class Subject:
             and experiment.dataset in (self.dataset, *self.also)
             and self.warmup in (None, found["warmup_iterations"] > 0)
             and self.dropout == (found["dropout"] > 0)
+            and self.noise == (found["label_noise"] > 0)
             and self.scope in (None, found["pruning_scope"])
             and found["rewind_iteration"] == 0
             and follows(found, self.recipe)
             and not (self.other_than and follows(found, self.other_than))
+            and all(experiment.sizes(arm) for arm in self.trains)
         )
 
     def __str__(self) -> str:

@@ -15,12 +15,15 @@ import pandas as pd
 
 from lottery.analysis.claim import Claim, joined
 from lottery.analysis.claims_appendix import APPENDIX
+from lottery.analysis.claims_before_training import BEFORE_TRAINING
 from lottery.analysis.claims_conv import CONV
 from lottery.analysis.claims_deep import DEEP
 from lottery.analysis.claims_general import GENERAL
 from lottery.analysis.claims_hyperparameters import HYPERPARAMETERS
 from lottery.analysis.claims_lenet import LENET
+from lottery.analysis.claims_noise import NOISE
 from lottery.analysis.claims_speed import SPEED
+from lottery.analysis.claims_untrained import UNTRAINED
 from lottery.analysis.claims_weights import WEIGHTS
 from lottery.analysis.experiment import NotReached, NotRun, TrainedExperiment
 from lottery.analysis.measures import Finding, usable
@@ -40,7 +43,18 @@ most" where ours is no more than that.
 NETWORKS = ["id", "judged", *NETWORK, "weights_remaining"]
 """Columns of `networks_behind`; judged: the experiment of the claim's row, `experiment` that of the network."""
 
-CLAIMS = [*LENET, *APPENDIX, *WEIGHTS, *HYPERPARAMETERS, *CONV, *DEEP, *SPEED]
+CLAIMS = [
+    *LENET,
+    *APPENDIX,
+    *WEIGHTS,
+    *HYPERPARAMETERS,
+    *CONV,
+    *DEEP,
+    *SPEED,
+    *BEFORE_TRAINING,
+    *UNTRAINED,
+    *NOISE,
+]
 
 
 def judge(

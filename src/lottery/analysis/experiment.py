@@ -17,7 +17,7 @@ from lottery.arms.masks import Imitated, Pruned
 from lottery.arms.places import DENSE
 from lottery.arms.rows import ARMS
 from lottery.runs.listing import DESCRIBED_ARM
-from lottery.settings.columns import RECIPE
+from lottery.settings.columns import recipe_of
 
 EARLY_STOP, SMOOTHED_STOP = "early_stop_iteration", "smoothed_early_stop_iteration"
 TO_QUALITY, KNOWN_UNTIL = "iterations_to_dense_quality", "known_until"
@@ -135,7 +135,7 @@ class TrainedExperiment:
         """levels: the rows of one experiment. layers: those of the table of its tickets' weights, if it has one."""
         dense = levels[levels["arm"] == DENSE].iloc[0]
         self.name, self.network, self.dataset = (str(dense[column]) for column in ("experiment", "network", "dataset"))
-        self.recipe: dict[str, Any] = dense[list(RECIPE)].to_dict()
+        self.recipe: dict[str, Any] = recipe_of(dense.to_dict())
         self.iterations = int(levels["iterations"].min())
         self.layers, self.levels = layers, levels
         sizes, unmasked = levels["weights_remaining"], levels["arm"].isin(UNMASKED)

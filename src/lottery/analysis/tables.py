@@ -12,14 +12,15 @@ from lottery.arms.places import DENSE, Place
 from lottery.arrays import read_bytes, reason, write_text
 from lottery.errors import LotteryError, printable
 from lottery.settings import Settings, Training
-from lottery.settings.columns import RECIPE, recipe_columns
+from lottery.settings.columns import LATER, RECIPE, recipe_columns
 
 LEVELS = ["experiment", "arm", "replicate", "draw", "level", "weights", "weights_remaining", "early_stop_iteration"]
 LEVELS += ["validation_loss_at_early_stop", "validation_accuracy_at_early_stop", "test_accuracy_at_early_stop"]
 LEVELS += ["train_accuracy_at_early_stop", "test_accuracy_final", "train_accuracy_final", "train_seconds", "dataset"]
-LEVELS += ["network", "diverged_iteration", *RECIPE]
+LEVELS += ["network", "diverged_iteration", *(name for name in RECIPE if name not in LATER)]
 """Columns of levels.csv. weights_remaining, accuracies and dropout are fractions, iterations numbers of updates. What a
-training that diverged did not reach is empty, and diverged_iteration is empty for all others.
+training that diverged did not reach is empty, and diverged_iteration is empty for all others. Columns LATER
+follow where an experiment has another value than their default.
 """
 
 COUNTS = ["early_stop_iteration", "diverged_iteration"]
@@ -108,6 +109,7 @@ class Summary(BaseModel):
     seed: int
     training: Training
     first_iteration: Count = 0
+    last_iteration: Count | None = None
     extensions: dict[str, str] = {}
     members: Annotated[list[TrainedNetwork], Field(min_length=1)]
     sha256: dict[str, str]
@@ -118,6 +120,11 @@ class Summary(BaseModel):
     device: str = "cpu"
     processor: str = ""
     versions: dict[str, str] = {}
+
+    @property
+    def end(self) -> int:
+        """The iteration at which training ends."""
+        return self.training.iterations if self.last_iteration is None else self.last_iteration
 
 
 def collect_levels(folders: list[Path], settings: Settings) -> pd.DataFrame:
@@ -143,7 +150,18 @@ def collect_levels(folders: list[Path], settings: Settings) -> pd.DataFrame:
         raise LotteryError(f"{', '.join(sorted(missing))}: no dense network, so weights remaining cannot be told")
     table["weights_remaining"] = table["weights"] / table["experiment"].map(dense)
     table[COUNTS] = table[COUNTS].astype("Int64")
-    return table[LEVELS]
+    return with_later_columns(table[LEVELS], settings)
+
+
+def with_later_columns(levels: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Rows of levels.csv with those of the columns LATER in which an experiment differs from the default."""
+    recipes = {name: recipe_columns(settings.experiments[name]) for name in levels["experiment"].unique()}
+    for column, usual in LATER.items():
+        if any(recipe[column] != usual for recipe in recipes.values()):
+            levels = levels.assign(
+                **{column: levels["experiment"].map({name: each[column] for name, each in recipes.items()})}
+            )
+    return levels
 
 
 def collect_weights(folders: list[Path]) -> pd.DataFrame:
@@ -191,7 +209,7 @@ def check_history(path: Path, history: pd.DataFrame, summary: Summary) -> None:
     Of a training that diverged, it has those from the first one on that were reached.
     """
     recipe = summary.training
-    grid = list(range(summary.first_iteration, recipe.iterations + 1, recipe.validation_every))
+    grid = list(range(summary.first_iteration, summary.end + 1, recipe.validation_every))
     found = {who: rows["iteration"].tolist() for who, rows in history.groupby(["replicate", "draw"], sort=False)}
     for member in summary.members:
         reached = found.pop((member.replicate, member.draw), [])

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lottery.arms.masks import Imitated, Mask, Pruned, Transferred, Whole
-from lottery.arms.starts import Continued, Fresh, OwnValues, Start
+from lottery.arms.starts import Constant, Continued, Fresh, OwnValues, Rewound, Start
 from lottery.errors import LotteryError
+from lottery.pruning.criteria import CRITERIA
 
 
 @dataclass(frozen=True)
@@ -13,13 +14,15 @@ class Arm:
     """One row of the table of arms.
 
     batches: `shared`, the batches, views and dropout that all arms of a replicate have at a level; `own`, others for
-    each draw, all else equal. Raises LotteryError for a mask and a start that mean nothing together.
+    each draw, all else equal. trained: whether its networks are trained; else they are measured as they start. Raises
+    LotteryError for a mask and a start that mean nothing together.
     """
 
     name: str
     mask: Mask
     start: Start
     batches: Literal["shared", "own"] = "shared"
+    trained: bool = True
 
     def __post_init__(self) -> None:
         wrong = ""
@@ -29,6 +32,10 @@ class Arm:
             wrong = "a narrower network has no weights but fresh ones"
         if isinstance(self.mask, Whole) and isinstance(self.start, OwnValues):
             wrong = "a whole network has no survivors to draw values from"
+        if not self.trained and isinstance(self.mask, Pruned) and self.mask.of == "the level before":
+            wrong = "networks that are never trained leave no trained weights to prune"
+        if self.criterion in CRITERIA and CRITERIA[self.criterion].learnt and not self.of_initial_weights:
+            wrong = "a mask that is learnt is one of the initial weights"
         if wrong:
             raise LotteryError(f"arm {self.name}: {wrong}")
 
@@ -47,6 +54,12 @@ class Arm:
     def criterion(self) -> str:
         """The criterion that its masks are pruned by; empty where they are not pruned."""
         return self.mask.scores if isinstance(self.mask, Pruned) else ""
+
+    @property
+    def of_initial_weights(self) -> bool:
+        """Whether its masks are pruned by scores of weights before any training, and the start is none but these."""
+        untouched = isinstance(self.start, Rewound | Constant)
+        return isinstance(self.mask, Pruned) and self.mask.of == "the initial weights" and untouched
 
     @property
     def linear(self) -> bool:
@@ -85,5 +98,5 @@ class Arm:
         """Of a control: what tells it from the arm whose mask it takes or imitates."""
         parts = [str(self.mask)] * isinstance(self.mask, Imitated)
         parts += [str(self.start)] if not (isinstance(self.mask, Imitated) and self.mask.samples) else []
-        parts += ["batches of its own"] * (self.batches == "own")
+        parts += ["batches of its own"] * (self.batches == "own") + ["never trained"] * (not self.trained)
         return ", ".join(parts)

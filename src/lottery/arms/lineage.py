@@ -42,9 +42,9 @@ class Weights:
 class Inputs:
     """What a place's mask and starting weights are made from; None where there is no such thing.
 
-    scored: the weights that its pruning scores; initial: the initial weights that the criterion compares them with;
-    survivors: whose mask the pruning shrinks; ticket: whose mask it takes or imitates; checkpoint: the weights that
-    survivors are set back to.
+    scored: the weights that its pruning scores, or that its mask is learnt on; initial: the initial weights that the
+    criterion compares them with; survivors: whose mask the pruning shrinks; ticket: whose mask it takes or imitates;
+    checkpoint: the weights that survivors are set back to.
     """
 
     scored: Weights | None = None
@@ -74,8 +74,10 @@ def made_from(place: Place, experiment: Experiment) -> Inputs:
         return inputs
     if isinstance(row.start, Continued):
         return replace(inputs, checkpoint=inputs.scored)
-    iteration = rewound_to(row, experiment)
-    return replace(inputs, checkpoint=Weights(dense, iteration or "start"))
+    checkpoint = Weights(dense, rewound_to(row, experiment) or "start")
+    if row.criterion and CRITERIA[row.criterion].learnt:
+        inputs = replace(inputs, scored=checkpoint)
+    return replace(inputs, checkpoint=checkpoint)
 
 
 def from_experiment(experiment: Experiment, row: Arm) -> str:
@@ -97,6 +99,11 @@ def rewound_to(row: Arm, experiment: Experiment) -> int:
     if isinstance(row.mask, Imitated):
         return rewound_to(arm(row.mask.arm), experiment)
     return 0 if isinstance(row.mask, Whole) and isinstance(row.start, Fresh) else experiment.rewind_iteration
+
+
+def trained_to(row: Arm, experiment: Experiment) -> int:
+    """The iteration at which an arm's networks end: that at which they start, where they are never trained."""
+    return experiment.training.iterations if row.trained else rewound_to(row, experiment)
 
 
 def maker(place: Place, file: File) -> Maker:
@@ -146,9 +153,9 @@ def mask_file(place: Place | None) -> list[tuple[Place, File]]:
 
 
 def needs_scores(place: Place) -> bool:
-    """Whether a place's pruning reads its scores from a file, since they need images."""
+    """Whether a place's pruning reads its scores from a file, which a job of its own writes."""
     criterion = arm(place.arm).criterion
-    return bool(criterion) and CRITERIA[criterion].needs_images
+    return bool(criterion) and CRITERIA[criterion].in_file
 
 
 def snapshots_of(place: Place, experiment: Experiment) -> list[int]:

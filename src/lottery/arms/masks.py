@@ -18,17 +18,19 @@ Scored = Literal["the level before", "the dense network", "the initial weights"]
 
 @dataclass(frozen=True)
 class Pruned:
-    """Weights of the largest scores stay.
+    """Weights of the largest scores stay, or of the smallest.
 
     scores: the criterion, a row of `pruning.criteria`.
     of: whose weights are scored: those trained at the arm's level before, among its survivors (at level 1 the dense
     network's), those of the trained dense network at once, or the initial weights, before any training.
     linear: levels are equal steps of the dense network instead of shares of what is left.
+    inverted: the smallest scores stay.
     """
 
     scores: str = "magnitude"
     of: Scored = "the level before"
     linear: bool = False
+    inverted: bool = False
 
     def counts(self, network: Network, pruning: Pruning, level: int) -> Counts:
         """Weights kept in each group of layers at a level."""

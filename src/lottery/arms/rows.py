@@ -3,7 +3,28 @@
 from lottery.arms.arm import Arm
 from lottery.arms.masks import Borrowed, Pruned, Shuffled, Transferred, Whole
 from lottery.arms.places import DENSE
-from lottery.arms.starts import Continued, Fresh, Noisy, OwnValues, Rewound, SameSign
+from lottery.arms.starts import Constant, Continued, Fresh, Noisy, OwnValues, Rewound, SameSign
+
+
+def before_training(name: str, criterion: str) -> list[Arm]:
+    """Pruning before training, and its three controls (Frankle et al., 2009.08576): as many weights of each layer at
+    random places, fresh weights, and the weights that score least.
+    """
+    return [
+        Arm(name, Pruned(criterion, of="the initial weights"), Rewound()),
+        Arm(f"{name}-shuffled", Shuffled(name), Rewound()),
+        Arm(f"{name}-reinit", Borrowed(name), Fresh()),
+        Arm(f"{name}-inverted", Pruned(criterion, of="the initial weights", inverted=True), Rewound()),
+    ]
+
+
+def untrained(name: str, mask: Pruned) -> list[Arm]:
+    """A mask on the initial weights, and on their signs with one magnitude in each layer, neither ever trained."""
+    return [
+        Arm(f"{name}-untrained", mask, Rewound(), trained=False),
+        Arm(f"{name}-constant-untrained", mask, Constant(), trained=False),
+    ]
+
 
 ARMS = {
     arm.name: arm
@@ -16,6 +37,7 @@ ARMS = {
         Arm("iterative-twin", Borrowed("iterative"), Rewound(), batches="own"),
         Arm("one-shot", Pruned(of="the dense network"), Rewound()),
         Arm("one-shot-reinit", Borrowed("one-shot"), Fresh()),
+        Arm("one-shot-shuffled", Shuffled("one-shot"), Rewound()),
         Arm("one-shot-linear", Pruned(of="the dense network", linear=True), Rewound()),
         Arm("one-shot-linear-reinit", Borrowed("one-shot-linear"), Fresh()),
         Arm("random", Shuffled("iterative"), Rewound()),
@@ -36,5 +58,18 @@ ARMS = {
             for scores in ("initial-magnitude", "magnitude-increase", "movement", "both-large", "same-sign", "random")
         ),
         Arm("one-shot-sensitivity", Pruned("sensitivity", of="the dense network"), Rewound()),
+        *before_training("snip", "sensitivity"),
+        *before_training("grasp", "gradient-flow"),
+        *before_training("synflow", "synaptic-flow"),
+        *before_training("initial-magnitude", "magnitude")[1:],
+        Arm("initial-random", Pruned("random", of="the initial weights"), Rewound()),
+        # Networks that are never trained (Zhou et al.): masks found by training, and masks that are learnt.
+        Arm("iterative-untrained", Borrowed("iterative"), Rewound(), trained=False),
+        Arm("iterative-constant-untrained", Borrowed("iterative"), Constant(), trained=False),
+        Arm("random-untrained", Shuffled("iterative"), Rewound(), trained=False),
+        *untrained("one-shot", Pruned(of="the dense network")),
+        *untrained("one-shot-same-sign", Pruned("same-sign", of="the dense network")),
+        *untrained("supermask", Pruned("supermask", of="the initial weights")),
+        *untrained("edge-popup", Pruned("edge-popup", of="the initial weights")),
     ]
 }

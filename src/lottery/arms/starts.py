@@ -132,4 +132,24 @@ class Noisy:
         return f"noise of {self.deviations:g} standard deviations added"
 
 
-Start = Rewound | Continued | Fresh | SameSign | OwnValues | Noisy
+@dataclass(frozen=True)
+class Constant:
+    """One magnitude for each layer, the standard deviation that its initial weights are drawn with, and the signs of
+    the weights at the rewind point (Zhou et al., 1905.01067).
+    """
+
+    samples = False
+
+    def weights(self, made: Ingredients) -> Arrays:
+        constant = dict(made.checkpoint)
+        for layer in made.network.layers:
+            values = made.checkpoint[layer.weight_name]
+            deviation = np.full_like(values, layer.deviation(made.initialisation))
+            constant[layer.weight_name] = np.copysign(deviation, values)
+        return rewind(constant, made.mask)
+
+    def __str__(self) -> str:
+        return "one magnitude for each layer, with the ticket's signs"
+
+
+Start = Rewound | Continued | Fresh | SameSign | OwnValues | Noisy | Constant

@@ -1,8 +1,9 @@
 """A prepared dataset: one file of arrays, and its split into training, validation and test images."""
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -15,7 +16,7 @@ from lottery.datasets.catalog import source
 from lottery.datasets.raw import Places, read_raw
 from lottery.datasets.sources import Source
 from lottery.errors import LotteryError
-from lottery.randomness import split_generator
+from lottery.randomness import label_generator, split_generator
 from lottery.settings import Training
 
 Part = Literal["train", "validation", "test"]
@@ -103,10 +104,14 @@ class Images:
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """Some of the images: those at `rows`, int64 [images chosen]. The others stay in memory, for other choices."""
+    """Some of the images: those at `rows`, int64 [images chosen]. The others stay in memory, for other choices.
+
+    told: labels that stand in the place of their own, int64 [images chosen].
+    """
 
     images: Images
     rows: NDArray
+    told: NDArray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -119,7 +124,16 @@ class Chosen:
     @property
     def labels(self) -> NDArray:
         """A copy, int64 [images chosen]."""
-        return self.images.labels[self.rows]
+        return self.images.labels[self.rows] if self.told is None else self.told.copy()
+
+    @property
+    def all_labels(self) -> NDArray:
+        """Labels of all images, int64 [images], those that are told in their places."""
+        if self.told is None:
+            return self.images.labels
+        labels = self.images.labels.copy()
+        labels[self.rows] = self.told
+        return labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +160,7 @@ def read_splits(
 ) -> list[Split]:
     """Read a prepared dataset and set the recipe's validation images aside, at random, and with them those that it does
     not want: for each replicate others, but for the test images, which are common to all.
+    Labels of the images that train are made wrong as the recipe says.
 
     Raises LotteryError when the file holds anything but images and labels of that kind, or too few.
     """
@@ -168,8 +183,12 @@ def read_splits(
     def split(replicate: int) -> Split:
         order = split_generator(seed, replicate).permutation(counts["train"])
         validation, train = np.split(order, [recipe.validation_images])
+        chosen = Chosen(images["train"], np.sort(train[: recipe.training_images]))
+        if recipe.label_noise:
+            random = label_generator(seed, replicate)
+            chosen = replace(chosen, told=with_wrong_labels(chosen.labels, recipe.label_noise, classes, random))
         return Split(
-            train=Chosen(images["train"], np.sort(train[: recipe.training_images])),
+            train=chosen,
             validation=Chosen(images["train"], np.sort(validation)),
             test=test,
         )
@@ -177,13 +196,25 @@ def read_splits(
     return [split(replicate) for replicate in replicates]
 
 
+def with_wrong_labels(labels: NDArray, share: float, classes: int, random: np.random.Generator) -> NDArray:
+    """Labels, int64 [images], of which the number nearest to `share` of them (a half rounded up) are wrong, at random
+    places, every other class equally likely. Equal generators make those of a smaller share wrong in a larger one too,
+    in the same way.
+    """
+    shifts = random.integers(1, classes, size=len(labels))
+    wrong = random.permutation(len(labels))[: math.floor(share * len(labels) + 0.5)]
+    told = labels.copy()
+    told[wrong] = (labels[wrong] + shifts[wrong]) % classes
+    return told
+
+
 def in_form(
-    splits: Iterable[Split], form: Callable[[Images], Form], part: Callable[[Form, NDArray], PartInForm]
+    splits: Iterable[Split], form: Callable[[Images], Form], part: Callable[[Form, Chosen], PartInForm]
 ) -> list[dict[Part, PartInForm]]:
-    """The parts of each split as an engine keeps them: `part(form(images), rows)`, each form made once for all."""
+    """The parts of each split as an engine keeps them: `part(form(images), chosen)`, each form made once for all."""
     splits = list(splits)
     forms = {images: form(images) for images in {chosen.images for split in splits for chosen in split.parts.values()}}
-    return [{name: part(forms[chosen.images], chosen.rows) for name, chosen in split.parts.items()} for split in splits]
+    return [{name: part(forms[chosen.images], chosen) for name, chosen in split.parts.items()} for split in splits]
 
 
 def check_counts(recipe: Training, training: int, test: int) -> None:

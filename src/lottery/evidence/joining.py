@@ -14,7 +14,16 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from lottery.analysis.speed import DECIMALS, read_speed
-from lottery.analysis.tables import COUNTS, LEVELS, NETWORK, columns_of, read_checked, read_table, write_table
+from lottery.analysis.tables import (
+    COUNTS,
+    LEVELS,
+    NETWORK,
+    columns_of,
+    read_checked,
+    read_table,
+    with_later_columns,
+    write_table,
+)
 from lottery.analysis.ticket_weights import QUANTITIES, sizes_of
 from lottery.arrays import reason, write_text
 from lottery.errors import LotteryError, printable
@@ -89,7 +98,7 @@ def join(
     levels = rows_of(parts, "levels")
     settings = joined_settings(parts, levels, output, order, figures)
     names = figures_of_run(settings)
-    levels = in_order(levels, "levels", networks(settings))
+    levels = with_later_columns(in_order(levels, "levels", networks(settings)), settings)
     curves = joined_curves(parts, levels, names)
     speed = pd.concat([read_speed(part.tables, part.levels).assign(part=str(part.folder)) for part in parts])
     known = set(rows_by(speed, NETWORK))

@@ -7,7 +7,7 @@ from lottery.analysis.appendix_g import INITIALISATIONS, LEARNING_RATES, NETWORK
 from lottery.arms.places import DENSE
 from lottery.errors import LotteryError, suggest
 from lottery.figures import kinds, selection
-from lottery.figures.kinds import BySize, ByValue, Histograms
+from lottery.figures.kinds import ArmPanels, ByNoise, BySize, ByValue, ByWidth, Histograms, Panel
 from lottery.figures.looks import LOOKS
 from lottery.figures.selection import Selection, Trained, Varying, With
 from lottery.settings import Settings
@@ -82,6 +82,50 @@ def hyperparameter(
         "Early-stop iteration (left) and validation accuracy at it (right) of winning tickets (iterative pruning), a"
         f" line for {lines}. As the paper's Figure {number}; below it stands how many of the paper's values were run.",
         selection=Varying(picture.column, where or {}),
+    )
+
+
+FOUND = {
+    "iterative-untrained": "iterative",
+    "iterative-constant-untrained": "iterative, one magnitude",
+    "one-shot-untrained": "one-shot",
+    "one-shot-constant-untrained": "one-shot, one magnitude",
+    "one-shot-same-sign-untrained": "same sign",
+    "one-shot-same-sign-constant-untrained": "same sign, one magnitude",
+}
+LEARNT = {
+    "supermask-untrained": "supermask",
+    "supermask-constant-untrained": "supermask, one magnitude",
+    "edge-popup-untrained": "edge-popup",
+    "edge-popup-constant-untrained": "edge-popup, one magnitude",
+}
+"""Arms whose networks are never trained, and what they are called."""
+
+
+def before_training(name: str, network: str, family: str) -> Figure:
+    """The figure of pruning before training, of one family of networks."""
+    methods = {"snip": "SNIP", "grasp": "GraSP", "synflow": "SynFlow", "initial-magnitude": "magnitude"}
+    after = {"one-shot": "magnitude after training"}
+    controls = {"-shuffled": "shuffled in layers", "-reinit": "fresh weights", "-inverted": "scores inverted"}
+
+    def with_controls(arm: str, title: str) -> Panel:
+        return Panel(title, {arm: "as it is", **{f"{arm}{control}": label for control, label in controls.items()}})
+
+    return Figure(
+        name,
+        f"Pruning before training and after it: {network}",
+        ArmPanels(
+            "test_accuracy_final",
+            (
+                Panel("methods", {**after, **methods, "initial-random": "random"}),
+                *(with_controls(arm, title) for arm, title in (methods | after).items()),
+            ),
+        ),
+        "Test accuracy at the end of training of networks pruned before training by SNIP, GraSP, SynFlow, magnitude and"
+        " at random, and after it by magnitude with weights set back; beside them each method with its mask shuffled"
+        " within layers, with fresh weights, and with its scores inverted. After arXiv 2009.08576.",
+        (any_of("snip", "grasp", "synflow"), any_of("initial-random")),
+        family=family,
     )
 
 
@@ -349,6 +393,34 @@ CATALOG = {
             " small network have done as well?",
             (any_of("iterative"), any_of("small-dense")),
         ),
+        before_training("figure-before-training", "LeNet", "lenet"),
+        Figure(
+            "figure-noise",
+            "Tickets of networks that wrong labels mislead",
+            ByNoise("iterative"),
+            "Test accuracy at the end of training (above) and the generalisation gap, training less test accuracy"
+            " (below), of tickets against their number of weights, a line for each width of the network, by the share"
+            " of training labels that are wrong. After arXiv 2206.08684, 2306.12190 and 2210.13738.",
+            selection=selection.WithWrongLabels(),
+        ),
+        Figure(
+            "figure-untrained",
+            "Accuracy without any training of the weights",
+            ByWidth(
+                (
+                    Panel("masks found by training", FOUND | {"random-untrained": "random mask"}),
+                    Panel("masks that are learnt", LEARNT),
+                ),
+                Panel("widths, 51.3% of the weights", LEARNT),
+                51.3,
+            ),
+            "Test accuracy of networks whose weights are never trained, only masked: initial weights, or their signs"
+            " with one magnitude in each layer. Left: masks found by training the dense network; centre: masks that are"
+            " learnt while the weights stay; right: the latter for five widths of the network. After arXiv 1905.01067"
+            " and 1911.13299.",
+            (any_of(*FOUND, *LEARNT),),
+        ),
+        before_training("figure-before-training-conv", "Conv-2", "conv"),
     ]
 }
 

@@ -18,30 +18,36 @@ from lottery.arrays import replacing
 from lottery.errors import LotteryError, suggest
 from lottery.figures import (
     along_training,
+    arm_panels,
     by_size,
     choices,
     dropout,
     hyperparameters,
     kinds,
     moments,
+    noise,
     ticket_weights,
+    untrained,
 )
 from lottery.figures.catalog import CATALOG
 from lottery.figures.catalog import Figure as Entry
 from lottery.figures.selection import Trained
 from lottery.figures.style import use_style
-from lottery.settings.columns import RECIPE
+from lottery.settings.columns import recipe_of
 
 FORMATS, PUBLISHED = ("pdf", "svg", "png"), ("svg", "png")
 """Of a run's figures and of published ones, in the order that they are drawn in: each moves a figure's parts a little.
 """
 
 DRAWN_BY: dict[type[kinds.Picture], Callable[[Any, pd.DataFrame, pd.DataFrame], Figure]] = {
+    kinds.ArmPanels: arm_panels.panels_of_arms,
     kinds.AlongTraining: along_training.curves_of_sizes,
     kinds.AtMoments: moments.accuracy_by_size,
+    kinds.ByNoise: noise.tickets_by_noise,
     kinds.ByDropout: dropout.tickets_by_dropout,
     kinds.BySize: by_size.measures_by_size,
     kinds.ByValue: hyperparameters.by_value,
+    kinds.ByWidth: untrained.untrained_accuracy,
     kinds.ByWeights: by_size.accuracy_by_weights,
     kinds.Effects: choices.choices,
     kinds.Histograms: ticket_weights.histograms,
@@ -118,7 +124,7 @@ def trained_in(levels: pd.DataFrame) -> list[Trained]:
             row["experiment"],
             row["network"],
             row["dataset"],
-            {column: row[column] for column in RECIPE},
+            recipe_of(row),
             list(arms[row["experiment"]]),
         )
         for row in dense.to_dict("records")

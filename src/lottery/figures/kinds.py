@@ -4,7 +4,7 @@ Light to import: the functions stand in `drawing`. Sizes are in percent of weigh
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
@@ -71,6 +71,40 @@ class BySize(OfArms):
 @dataclass(frozen=True)
 class ByWeights(OfArms):
     """Test accuracy at early stop against the number of weights: a panel for each experiment."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Lines of one panel: arms, and what they are called there."""
+
+    title: str
+    lines: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ArmPanels(Picture):
+    """A column of levels.csv against the weights remaining: a row of panels for each experiment."""
+
+    measure: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class ByWidth(Picture):
+    """Test accuracy of networks that are never trained: of one network against the weights remaining, in panels; of
+    several widths of it, all pruned to `size`, against the dense network's number of weights.
+    """
+
+    panels: tuple[Panel, ...]
+    by_width: Panel
+    size: float
+
+
+@dataclass(frozen=True)
+class ByNoise(Picture):
+    """Accuracy and generalisation gap of an arm's networks by their number of weights and the share of wrong labels."""
+
+    arm: str
 
 
 @dataclass(frozen=True)

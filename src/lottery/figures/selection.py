@@ -78,6 +78,18 @@ class WithAndWithoutDropout:
 
 
 @dataclass(frozen=True)
+class WithWrongLabels:
+    """Those whose network is trained on their dataset with wrong labels too."""
+
+    def of(self, trained: Sequence[Trained]) -> list[Trained]:
+        misled = {(each.network, each.dataset) for each in trained if each.recipe["label_noise"]}
+        return [each for each in trained if (each.network, each.dataset) in misled]
+
+    def __str__(self) -> str:
+        return " with wrong labels"
+
+
+@dataclass(frozen=True)
 class Several:
     """Those whose network is trained on their dataset with other recipes as well."""
 

@@ -10,6 +10,7 @@ from lottery.datasets.catalog import source
 from lottery.figures.catalog import figures_of_run
 from lottery.planning.speed import Speed, Work
 from lottery.planning.tasks import Task, Tasks, tasks_of
+from lottery.pruning.criteria import CRITERIA
 from lottery.runs.jobs import Job
 from lottery.runs.keeping import KEPT, kept_file
 from lottery.settings import Settings
@@ -121,11 +122,21 @@ class Plan:
     def duration(self, task: Task) -> float:
         """Seconds that a task takes."""
         place = task.training
+        if task.verb == "score" and task.place:
+            return self.scoring(task.place)
         if not place:
             drawing = FIGURE_SECONDS * len(self.figures) * (task.verb == "plot")
             return SECONDS.get(task.verb, OTHER_SECONDS) + drawing / self.threads(task)
         work, turns = self.work(place), math.ceil(self.members(place) / self.threads(task))
         return TRAINING_SECONDS[work.engine[0]] + turns * (self.speed.seconds(work) or 0.0)
+
+    def scoring(self, place: Place) -> float:
+        """Seconds that the scores of a pruning take: those that are learnt, about as long as training all weights."""
+        job = self.job(place)
+        recipe = job.training.model_copy(update={"engine": "torch"})
+        learning = Work(recipe, job.experiment.dataset, job.network, job.network.weights, name=job.network_name)
+        learnt = CRITERIA[job.arm.criterion].learnt
+        return TRAINING_SECONDS["torch"] + learnt * len(job.replicates) * (self.speed.seconds(learning) or 0.0)
 
     def threads(self, task: Task) -> int:
         """The cores that a task computes on; a GPU trains all networks of a job together."""
@@ -151,7 +162,8 @@ class Plan:
         """The training of one network of a job."""
         job = self.job(place)
         kept = min(job.network.weights, sum(job.counts.values()))
-        return Work(job.training, job.experiment.dataset, job.network, kept, job.first_iteration, job.network_name)
+        first, name = job.first_iteration, job.network_name
+        return Work(job.training, job.experiment.dataset, job.network, kept, first, name, job.arm.trained)
 
     def history_rows(self, place: Place) -> int:
         work = self.work(place)

@@ -74,10 +74,17 @@ class Work:
     """The iteration at which training begins."""
     name: str = ""
     """That of the network."""
+    trained: bool = True
+    """Else it is measured as it starts."""
+
+    @property
+    def last(self) -> int:
+        """The iteration at which training ends."""
+        return self.recipe.iterations if self.trained else self.first
 
     @property
     def updates(self) -> int:
-        return self.recipe.iterations - self.first
+        return self.last - self.first
 
     @property
     def engine(self) -> tuple[str, str]:
@@ -96,7 +103,7 @@ class Work:
         test = recipe.test_images or data.test_images
         training = recipe.training_images or data.training_images - recipe.validation_images
         grid = self.updates // recipe.validation_every + 1
-        tests = recipe.iterations // recipe.test_every - (self.first - 1) // recipe.test_every
+        tests = self.last // recipe.test_every - (self.first - 1) // recipe.test_every
         return grid * recipe.validation_images + tests * test + 2 * (test + training)
 
     @property
@@ -174,8 +181,11 @@ def measured_speed(run_folder: Path, card: str = "") -> Speed:
         experiment = settings.experiments[row["experiment"]]
         data = source(row["dataset"])
         network = build(row["network"], data.image_shape, data.classes)
-        first = rewound_to(arm(row["arm"]), experiment)
-        work = Work(experiment.training, data.name, network, row["weights"], first, row["network"])
+        own, name = arm(row["arm"]), row["network"]
+        if not own.trained:
+            continue
+        first = rewound_to(own, experiment)
+        work = Work(experiment.training, data.name, network, row["weights"], first, name, own.trained)
         factor = row["train_seconds"] / work.declared_seconds
         times.setdefault(work.engine, {}).setdefault(work.kept, []).append(factor)
     medians = {

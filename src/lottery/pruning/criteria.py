@@ -54,20 +54,27 @@ def random(weights: NDArray, _: NDArray, generator: np.random.Generator) -> NDAr
     return generator.random(weights.size)
 
 
+Scorer = Literal["sensitivity", "gradient-flow", "synaptic-flow", "supermask", "edge-popup"]
+"""What computes scores that a job writes to a file: `training.scores` has a function for each."""
+
+
 @dataclass(frozen=True)
 class Criterion:
     """One way to score weights.
 
-    score: the function, of what weights alone tell; None where a job with images writes the scores: `gradient` says
-    which. compares: whether it looks at the initial weights.
+    score: the function, of what weights alone tell; None where a job of its own writes the scores: `scorer` says which.
+    compares: whether it looks at the initial weights. counts: whether the scores depend on how many weights are to be
+    kept. learnt: whether they are learnt on the weights that the pruned network will have, as long as a training.
     """
 
     score: Callable[[NDArray, NDArray, np.random.Generator], NDArray] | None = None
     compares: bool = False
-    gradient: Literal["sensitivity"] | None = None
+    scorer: Scorer | None = None
+    counts: bool = False
+    learnt: bool = False
 
     @property
-    def needs_images(self) -> bool:
+    def in_file(self) -> bool:
         return self.score is None
 
 
@@ -80,5 +87,12 @@ CRITERIA = {
     "same-sign": Criterion(same_sign, compares=True),
     "random": Criterion(random),
     # |w dL/dw| (Lee et al., 1810.02340): what removing the weight changes of the loss, to first order.
-    "sensitivity": Criterion(gradient="sensitivity"),
+    "sensitivity": Criterion(scorer="sensitivity"),
+    # What removing the weight takes from the gradient's flow (GraSP: Wang et al., 2002.07376), and its share of all
+    # paths from inputs to outputs, of those left after each of many prunings (SynFlow: Tanaka et al., 2006.05467).
+    "gradient-flow": Criterion(scorer="gradient-flow"),
+    "synaptic-flow": Criterion(scorer="synaptic-flow", counts=True),
+    # Scores that are learnt while the weights stay as they are (Zhou et al.; Ramanujan et al., 1911.13299).
+    "supermask": Criterion(scorer="supermask", counts=True, learnt=True),
+    "edge-popup": Criterion(scorer="edge-popup", counts=True, learnt=True),
 }

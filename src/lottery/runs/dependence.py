@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from lottery.arms.lineage import Maker
+from lottery.arms.masks import Pruned
 from lottery.arms.starts import Ingredients
 from lottery.datasets.sources import Source
 from lottery.pruning.criteria import CRITERIA
@@ -48,12 +49,22 @@ def of_pruning(job: Job) -> list[Any]:
     """How many weights are kept of each group, and by which criterion."""
     criterion = CRITERIA[job.arm.criterion]
     counts = [[*group, count] for group, count in job.counts.items()]
-    told = code(criterion.score) if criterion.score else criterion.gradient
-    return [of_network(job), counts, told, *([of_seeds(job)] if job.arm.criterion == "random" else [])]
+    told = code(criterion.score) if criterion.score else criterion.scorer
+    seeds = [of_seeds(job)] if job.arm.criterion == "random" else []
+    return [of_network(job), counts, told, *seeds, *of_order(job)]
+
+
+def of_order(job: Job) -> list[str]:
+    """Which scores stay, where it is not the largest."""
+    return ["inverted"] if isinstance(job.arm.mask, Pruned) and job.arm.mask.inverted else []
 
 
 def of_scores(job: Job) -> list[Any]:
-    return [*of_images(job), CRITERIA[job.arm.criterion].gradient]
+    criterion = CRITERIA[job.arm.criterion]
+    counts = [[*group, count] for group, count in job.counts.items()]
+    told = [*of_images(job), criterion.scorer]
+    told += [counts, *of_order(job)] if criterion.counts else []
+    return told + (of_start(job) if criterion.learnt else [])
 
 
 def of_images(job: Job) -> list[Any]:
@@ -63,7 +74,8 @@ def of_images(job: Job) -> list[Any]:
 
 def of_training(job: Job) -> list[Any]:
     own = job.arm.batches if job.arm.batches != "shared" else ""
-    return [*of_images(job), job.draws, job.first_iteration, job.snapshots, own]
+    untrained = ["never trained"] * (not job.arm.trained)
+    return [*of_images(job), job.draws, job.first_iteration, job.snapshots, own, *untrained]
 
 
 TOLD: dict[Maker, Callable[[Job], list[Any]]] = {

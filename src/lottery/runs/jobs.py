@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lottery.arms.arm import Arm
-from lottery.arms.lineage import File, Inputs, arm, made_from, rewound_to, snapshots_of
+from lottery.arms.lineage import File, Inputs, arm, made_from, rewound_to, snapshots_of, trained_to
 from lottery.arms.masks import Pruned
 from lottery.arms.places import DENSE, Member, Place, Replicates
 from lottery.arms.rows import ARMS
@@ -77,6 +77,11 @@ class Job:
     def first_iteration(self) -> int:
         """Where its training and its schedule begin."""
         return rewound_to(self.arm, self.experiment)
+
+    @cached_property
+    def last_iteration(self) -> int:
+        """Where its training ends: where it begins, of an arm that is never trained."""
+        return trained_to(self.arm, self.experiment)
 
     @cached_property
     def snapshots(self) -> list[int]:

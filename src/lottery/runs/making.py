@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from lottery.arms.masks import Imitated
+from lottery.arms.masks import Imitated, Pruned
 from lottery.arms.operations import prune, scores_of_weights
 from lottery.arms.places import DENSE, Member
 from lottery.arms.starts import Ingredients
@@ -26,7 +26,9 @@ def pruned_masks(
     scored: the weights that are scored, or the scores where a file holds them; initial: the initial weights, of a
     criterion that compares; survivors: the masks to shrink, None when all survive.
     """
-    score, masks = CRITERIA[job.arm.criterion].score, []
+    arm_mask = job.arm.mask
+    assert isinstance(arm_mask, Pruned)
+    score, masks = CRITERIA[arm_mask.scores].score, []
     for member in job.replicates.members():
         index = job.replicates.index(member)
         scores, mask = of_member(scored, index), of_member(survivors, index) if survivors else None
@@ -34,7 +36,8 @@ def pruned_masks(
             before = of_member(initial, index) if initial else scores
             random = job.seed(member).generator("random scores", level=job.place.level)
             scores = scores_of_weights(score, scores, before, mask, job.network.weight_names(), random)
-        masks.append(prune(scores, mask, job.counts))
+        kept_first = {name: -values for name, values in scores.items()} if arm_mask.inverted else scores
+        masks.append(prune(kept_first, mask, job.counts))
     return stack(masks)
 
 

@@ -190,6 +190,8 @@ def check_arm(experiment: Experiment, settings: ArmSettings, network: Network) -
     early = [k for k in settings.snapshots if k < rewound_to(row, experiment)]
     if early:
         raise LotteryError(f"snapshots: {row.name} starts at iteration {rewound_to(row, experiment)}, after {early[0]}")
+    if settings.snapshots and not row.trained:
+        raise LotteryError(f"snapshots: {row.name} is never trained, so it has none")
     if row.whole and settings.levels not in ("all", [0]):
         raise LotteryError(f"levels: {row.name} has whole networks, which have level 0 alone, not {settings.levels}")
     levels = levels_of(experiment, row.name)

@@ -1,8 +1,8 @@
 """What of an experiment's recipe the tables tell, so that claims and figures know which experiments they speak of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from lottery.errors import LotteryError
 from lottery.settings import Experiment
@@ -12,10 +12,14 @@ Cell = TypeVar("Cell", str, float)
 
 @dataclass(frozen=True)
 class Column(Generic[Cell]):
-    """A column of levels.csv: whether it holds text or numbers, and where it stands in the settings."""
+    """A column of levels.csv: whether it holds text or numbers, and where it stands in the settings.
+
+    default: what a table that does not have the column says; it is left out where all experiments have this.
+    """
 
     kind: type[Cell]
     of: Callable[[Experiment], Cell]
+    default: Cell | None = None
 
 
 RECIPE: dict[str, Column[str] | Column[float]] = {
@@ -31,8 +35,17 @@ RECIPE: dict[str, Column[str] | Column[float]] = {
     "input_scaling": Column(str, lambda experiment: experiment.training.input_scaling),
     "initialisation": Column(str, lambda experiment: str(experiment.initialisation)),
     "dense_rate": Column(float, lambda experiment: experiment.pruning.dense_rate),
+    "label_noise": Column(float, lambda experiment: experiment.training.label_noise, default=0.0),
 }
 """Columns of levels.csv, by name."""
+
+LATER = {name: column.default for name, column in RECIPE.items() if column.default is not None}
+"""Those that a table may leave out, and what it says then."""
+
+
+def recipe_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe's columns in a row of levels.csv, with those that the table leaves out."""
+    return {name: row.get(name, LATER[name]) if name in LATER else row[name] for name in RECIPE}
 
 
 def recipe_columns(experiment: Experiment) -> dict[str, str | float]:

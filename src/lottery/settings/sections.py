@@ -134,6 +134,14 @@ class Training(Section):
         unit="images",
         paper="all",
     )
+    label_noise: float = key(
+        "Share of the images that train whose label is a wrong one, every other class equally likely; others for each"
+        " replicate, the same for all its networks, and those of a smaller share among those of a larger one."
+        " Validation and test images keep the right labels; training accuracy is of the labels that train.",
+        default=0.0,
+        ge=0,
+        le=1,
+    )
     test_images: int | None = key(
         "Measure on so many of the test images alone, for trials, the same ones always; all of them when absent.",
         default=None,

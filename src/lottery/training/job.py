@@ -77,7 +77,7 @@ def train_members(job: Job, run: Path, threads: int) -> None:
         checkpoint = Checkpoint(
             run / "checkpoints" / checkpoint_name(job, members), key, job.experiment.checkpoint_seconds
         )
-        course = Course(made, data, recipe, job.first_iteration, job.snapshots)
+        course = Course(made, data, recipe, job.first_iteration, job.snapshots, job.last_iteration)
         groups.append(Group(members, course, checkpoint))
         groups[-1].resume()
     run_together([group.to_the_end() for group in groups], threads, Progress(job, groups), engine.one_thread)
@@ -161,6 +161,7 @@ def checkpoint_key(
         job.arm.batches,
         job.place.level,
         job.first_iteration,
+        job.last_iteration,
         job.snapshots,
         [str(member) for member in members],
         digest(start),
@@ -217,7 +218,7 @@ class Progress:
 
     def __init__(self, job: Job, groups: list["Group"]) -> None:
         self.first = job.first_iteration
-        updates = job.training.iterations - self.first
+        updates = job.last_iteration - self.first
         self.total = updates * len(groups)
         self.iterations = [max(group.course.iteration - self.first, 0) for group in groups]
         self.before = sum(self.iterations)
@@ -271,6 +272,7 @@ def summary(
         "arm": job.place.arm,
         "level": job.place.level,
         "first_iteration": job.first_iteration,
+        "last_iteration": job.last_iteration,
         "members": members,
         "sha256": {path.name: file_digest(path) for path in files},
         "seed": job.settings.seed,

@@ -90,11 +90,13 @@ class Course:
         recipe: Training,
         first: int = 0,
         snapshots: Iterable[int] = (),
+        last: int | None = None,
     ) -> None:
-        """data: that of each member; first: the iteration at which training begins; snapshots: points of the evaluation
-        grid at which the weights are kept.
+        """data: that of each member; first, last: the iterations at which training begins and ends, the latter the
+        recipe's when absent; snapshots: points of the evaluation grid at which the weights are kept.
         """
         self.engine, self.data, self.recipe, self.first = engine, data, recipe, first
+        self.last = recipe.iterations if last is None else last
         self.snapshots: dict[int, Arrays | None] = dict.fromkeys(snapshots)
         """Weights [members, *shape] by iteration; None where it was not reached."""
         self.history = np.empty((0, 4, len(data)))
@@ -113,7 +115,7 @@ class Course:
 
     @property
     def finished(self) -> bool:
-        return self.iteration >= self.recipe.iterations or bool((self.diverged >= 0).all())
+        return self.iteration >= self.last or bool((self.diverged >= 0).all())
 
     def advance(self) -> None:
         """Train to the next point of the grid and evaluate there. Raises Diverged where the recipe wants that."""

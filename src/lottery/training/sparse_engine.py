@@ -21,7 +21,11 @@ PACKAGES = ("numba",)
 
 def resident(splits: Iterable[Split], recipe: Training) -> list[dict[Part, SparseImages]]:
     """The images of each split, in forms that are made when an engine asks for them, once for all splits."""
-    return in_form(splits, lambda images: Forms(images, precision(recipe)), SparseImages)
+    return in_form(
+        splits,
+        lambda images: Forms(images, precision(recipe)),
+        lambda forms, chosen: SparseImages(forms, chosen.rows, chosen.all_labels),
+    )
 
 
 def one_thread() -> None:

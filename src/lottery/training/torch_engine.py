@@ -42,13 +42,19 @@ CONVOLVED_SLICE = {"cpu": 50, "cuda": 1_000}
 class TorchImages:
     """One part of the images: those at each member's `rows`.
 
-    pixels: uint8 [all, inputs]; labels: int64 [all]; rows: int64 [members, images], or [1, images] where all members
-    see the same.
+    pixels: uint8 [all, inputs]; labels: int64 [members, all], or [1, all] where all members have the same; rows: int64
+    [members, images], or [1, images] where all members see the same.
     """
 
     pixels: Tensor
     labels: Tensor
     rows: Tensor
+
+    def labels_at(self, rows: Tensor) -> Tensor:
+        """Labels of images by their rows, int64 [members, images] or [1, images], as both are."""
+        if len(self.labels) == 1:
+            return self.labels[0][rows]
+        return self.labels.gather(1, rows.expand(len(self.labels), -1))
 
 
 def resident(splits: Iterable[Split], recipe: Training) -> list[dict[Part, TorchImages]]:
@@ -64,8 +70,12 @@ def resident(splits: Iterable[Split], recipe: Training) -> list[dict[Part, Torch
     tensor = partial(torch.tensor, device=recipe.device)
     return in_form(
         splits,
-        lambda images: (tensor(images.pixels), tensor(images.labels)),
-        lambda tensors, rows: TorchImages(*tensors, tensor(rows)[None]),
+        lambda images: (tensor(images.pixels), tensor(images.labels)[None]),
+        lambda tensors, chosen: TorchImages(
+            tensors[0],
+            tensors[1] if chosen.told is None else tensor(chosen.all_labels)[None],
+            tensor(chosen.rows)[None],
+        ),
     )
 
 
@@ -150,11 +160,12 @@ def cut_out(images: Tensor, views: Tensor) -> Tensor:
 
 def of_all_members(images: Sequence[TorchImages]) -> TorchImages:
     """One part of the images, as all members have it, from those of each."""
-    pixels, labels = images[0].pixels, images[0].labels
+    pixels, labels = images[0].pixels, torch.cat([each.labels for each in images])
     if any(each.pixels is not pixels for each in images):
         raise ValueError("the members' images must be rows of the same tensors")
     rows = torch.cat([each.rows for each in images])
-    return TorchImages(pixels, labels, rows[:1] if bool((rows == rows[:1]).all()) else rows)
+    labels, rows = (each[:1] if bool((each == each[:1]).all()) else each for each in (labels, rows))
+    return TorchImages(pixels, labels, rows)
 
 
 class Engine:
@@ -229,7 +240,7 @@ class Engine:
         pixels = images.pixels.index_select(0, batch.flatten())
         if views is not None:
             pixels = cut_out(pixels.view(-1, *self.networks.network.image_shape), views.flatten(0, 1))
-        losses = self.training_losses(pixels.reshape(*batch.shape, -1), images.labels[batch])
+        losses = self.training_losses(pixels.reshape(*batch.shape, -1), images.labels_at(batch))
         share = torch.full_like(losses, 1 / batch.shape[1])
         gradients = [
             # The fused optimisers take for granted that gradients lie in memory as weights do.
@@ -260,7 +271,7 @@ class Engine:
         images, members = self.images[part], self.networks.members
         size = slice_size(self.networks.network, self.recipe.device)
         for shown in torch.split(images.rows, size, dim=1):
-            labels = images.labels[shown]
+            labels = images.labels_at(shown)
             logits = self.networks.logits(images.pixels[shown])
             chosen = logits.gather(2, labels.expand(members, -1).unsqueeze(2)).squeeze(2)
             loss += (logits.logsumexp(2) - chosen).sum(1)

@@ -68,6 +68,7 @@ class SparseImages(NamedTuple):
 
     forms: Forms
     rows: NDArray  # int64 [images]
+    label: NDArray  # int64 [all images]
 
 
 def no_columns() -> NDArray:

@@ -105,9 +105,9 @@ class SparseNetwork:
         used = np.concatenate([used, padding])
         slot = np.where(used, np.cumsum(used) - 1, used.sum()).astype(np.int32)
         sources = {}
-        for part, (forms, _) in images.items():
+        for part, (forms, _, label) in images.items():
             sources[part] = Source(
-                label=forms.label,
+                label=label,
                 pixels=forms.pixels if self.first_by_pixel else no_pixels(self.dtype),
                 columns=no_columns() if self.first_by_pixel else forms.columns,
                 slot=slot,
