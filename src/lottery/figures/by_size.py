@@ -1,9 +1,12 @@
 """Figures of one recipe: measures of trained networks against the weights remaining, or against their number."""
 
+from typing import cast
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
@@ -75,9 +78,9 @@ def as_late_as_known(levels: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
 
 def mark(axes: Axes, missed: pd.DataFrame, arm: str) -> None:
     """Triangles beside the points of an arm that networks missed."""
-    drawn = axes.containers[-1].lines[0]
+    drawn = cast(ErrorbarContainer, axes.containers[-1]).lines[0]
     sizes = missed["percent"].unique()
-    points = [(x, y) for x, y in zip(*drawn.get_data(), strict=True) if np.isclose(sizes, x).any()]
+    points = [(x, y) for x, y in np.asarray(drawn.get_xydata()) if np.isclose(sizes, x).any()]
     if points:
         axes.plot(
             *zip(*points, strict=True),

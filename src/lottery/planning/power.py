@@ -10,7 +10,8 @@ import pandas as pd
 from scipy import stats
 
 from lottery.analysis.claim import Claim
-from lottery.analysis.claims import CLAIMS, GENERAL, judge, networks_behind
+from lottery.analysis.claims import CLAIMS, judge, networks_behind
+from lottery.analysis.claims_general import GENERAL
 from lottery.analysis.speed import read_judged
 from lottery.analysis.statistics import CONFIDENCE, SIGNIFICANCE
 from lottery.arms.places import Place

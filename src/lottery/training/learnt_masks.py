@@ -163,5 +163,5 @@ def loss(engine: Engine, data: MemberData, update: int) -> Tensor:
 
 def parts(values: Tensor, group: tuple[str, ...], like: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Values [weights] of a group of weight arrays as these arrays, of the shapes of `like`."""
-    split = values.split([like[name].numel() for name in group])
+    split = torch.split(values, [like[name].numel() for name in group])
     return {name: part.view(like[name].shape) for name, part in zip(group, split, strict=True)}
