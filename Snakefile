@@ -27,6 +27,7 @@ include: "workflow/rules/folder.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/tickets.smk"
 include: "workflow/rules/training.smk"
+include: "workflow/rules/lines.smk"
 include: "workflow/rules/analysis.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/plan.smk"
@@ -42,6 +43,7 @@ localrules:
     make_control,
     collect,
     describe_tickets,
+    collect_barriers,
     judge_claims,
     plot,
     describe_structure,
@@ -83,6 +85,7 @@ rule tables:
     input:
         rules.collect.output,
         rules.describe_tickets.output if layers() else [],
+        barriers(),
 
 
 rule claims:

@@ -3,7 +3,16 @@
 import pytest
 from pydantic_core import PydanticUndefined
 
-from lottery.settings import ArmSettings, Experiment, Initialisation, Pictures, Pruning, Settings, Training
+from lottery.settings import (
+    ArmSettings,
+    Experiment,
+    Initialisation,
+    Interpolation,
+    Pictures,
+    Pruning,
+    Settings,
+    Training,
+)
 
 FROZEN = {
     Settings: {
@@ -23,7 +32,9 @@ FROZEN = {
         "checkpoint_seconds": 60.0,
         "threads_per_job": 1,
         "trainings_per_card": 1,
+        "interpolation": Interpolation(),
     },
+    Interpolation: {"pairs": [], "points": 30, "images": None},
     Initialisation: {"weights": "glorot-normal", "sd": None, "biases": "zero"},
     Training: {
         "engine": "auto",

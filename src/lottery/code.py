@@ -15,6 +15,7 @@ REPOSITORY = PACKAGE.parents[1]
 TOLD = (
     "arms/arm.py",
     "arms/lineage.py",
+    "arms/pairs.py",
     "arms/places.py",
     "arms/rows.py",
     "arms/starts.py",
@@ -29,6 +30,7 @@ TOLD = (
     "pruning/criteria.py",
     "runs/dependence.py",
     "runs/jobs.py",
+    "runs/lines.py",
     "runs/listing.py",
     "runs/reading.py",
     "settings/__init__.py",

@@ -18,6 +18,8 @@ Purpose = Literal[
     "random mask",
     "own values",
     "noise",
+    "signs",
+    "shuffled values",
     "random scores",
     "scored images",
     "learnt masks",

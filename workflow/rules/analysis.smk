@@ -64,6 +64,7 @@ rule judge_claims:
         levels=rules.collect.output.levels,
         speed=rules.collect.output.speed,
         layers=layers(),
+        barriers=barriers(),
         code=code_of("analysis/judging.py"),
     output:
         csv=report(

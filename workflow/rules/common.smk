@@ -17,7 +17,8 @@ ROOT = REPOSITORY if IS_MODULE else Path(os.path.relpath(REPOSITORY))
 sys.path.insert(0, str(REPOSITORY / "src"))
 
 from lottery import code, extensions
-from lottery.arms import lineage
+from lottery.arms import lineage, pairs
+from lottery.arms.pairs import PAIRS
 from lottery.arms.places import DENSE, Place, Replicates
 from lottery.arms.rows import ARMS
 from lottery.arrays import read_bytes, write_text
@@ -25,7 +26,7 @@ from lottery.datasets.catalog import SOURCES
 from lottery.errors import LotteryError
 from lottery.figures.catalog import CATALOG, figures_of_run
 from lottery.pruning import allocation
-from lottery.runs import dependence, keeping, listing, reading
+from lottery.runs import dependence, keeping, lines, listing, reading
 from lottery.runs.jobs import Job
 from lottery.settings.reading import keys_given_twice
 from lottery.training import cards
@@ -89,6 +90,7 @@ wildcard_constraints:
     arm="|".join(map(re.escape, ARMS)),
     level=r"0|[1-9][0-9]*",
     dataset=r"[a-z0-9-]+",
+    pair="|".join(PAIRS),
 
 
 def arms_made_by(verb, file):
@@ -136,6 +138,23 @@ def files_read(verb):
         return found + images + own_files(asked.extensions) + CODE[verb]
 
     return files
+
+
+def line(wildcards):
+    """The pair of networks that a rule's wildcards name."""
+    return lines.Line(job(wildcards), PAIRS[wildcards.pair])
+
+
+def line_files_read(wildcards):
+    """The files that the error along a line is measured from."""
+    asked = job(wildcards)
+    found = [f"<results>/{file}" for file in pairs.files_of_ends(PAIRS[wildcards.pair], asked.place)]
+    return found + [f"results/data/{asked.experiment.dataset}.safetensors"] + own_files(asked.extensions)
+
+
+def line_files():
+    """The files of all lines of the run."""
+    return [f"<results>/{each.job.place.folder}/{each.file}" for each in lines.lines(SETTINGS)]
 
 
 def of_job(verb):
@@ -245,6 +264,11 @@ def dataset_of(wildcards):
 def layers():
     """What claims about tickets' weights are judged by, if the run has any."""
     return ["<results>/tables/layers.csv"] if listing.described(SETTINGS) else []
+
+
+def barriers():
+    """What claims about lines between networks are judged by, if the run has any."""
+    return ["<results>/tables/barriers.csv"] if lines.lines(SETTINGS) else []
 
 
 def figure_names():

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from lottery.arms.masks import Imitated, Mask, Pruned, Transferred, Whole
-from lottery.arms.starts import Constant, Continued, Fresh, OwnValues, Rewound, Start
+from lottery.arms.masks import Aligned, Imitated, Mask, Moved, Pruned, Transferred, Whole
+from lottery.arms.starts import Constant, Continued, Fresh, OwnValues, Retrained, Rewound, ShuffledValues, Start
 from lottery.errors import LotteryError
 from lottery.pruning.criteria import CRITERIA
 
@@ -26,11 +26,11 @@ class Arm:
 
     def __post_init__(self) -> None:
         wrong = ""
-        if isinstance(self.start, Continued) and not isinstance(self.mask, Pruned):
+        if self.continues and not isinstance(self.mask, Pruned):
             wrong = "only a pruned mask has weights that it was pruned from, to continue with"
         if self.as_small_as and not isinstance(self.start, Fresh):
             wrong = "a narrower network has no weights but fresh ones"
-        if isinstance(self.mask, Whole) and isinstance(self.start, OwnValues):
+        if isinstance(self.mask, Whole) and isinstance(self.start, OwnValues | ShuffledValues):
             wrong = "a whole network has no survivors to draw values from"
         if not self.trained and isinstance(self.mask, Pruned) and self.mask.of == "the level before":
             wrong = "networks that are never trained leave no trained weights to prune"
@@ -89,9 +89,25 @@ class Arm:
         return tuple(name for name in (self.levels_of,) if name != self.name)
 
     @property
+    def continues(self) -> bool:
+        """Whether its weights are those that its mask was pruned from."""
+        start = self.start
+        return isinstance(start, Continued) or (isinstance(start, Retrained) and not start.weights_back)
+
+    @property
     def transferred(self) -> bool:
-        """Whether its masks and weights are another experiment's."""
+        """Whether its masks are another experiment's."""
         return isinstance(self.mask, Transferred)
+
+    @property
+    def transfers_start(self) -> bool:
+        """Whether its weights are another experiment's too."""
+        return self.transferred and not isinstance(self.mask, Moved)
+
+    @property
+    def aligned(self) -> bool:
+        """Whether units of its masks are matched with the experiment's own."""
+        return isinstance(self.mask, Aligned)
 
     @property
     def difference(self) -> str:

@@ -7,7 +7,7 @@ from lottery.arms.arm import Arm
 from lottery.arms.masks import Imitated, Pruned, Whole
 from lottery.arms.places import DENSE, Place
 from lottery.arms.rows import ARMS
-from lottery.arms.starts import Continued, Fresh
+from lottery.arms.starts import Fresh
 from lottery.errors import LotteryError, suggest
 from lottery.pruning.criteria import CRITERIA
 from lottery.settings import Experiment
@@ -44,7 +44,8 @@ class Inputs:
 
     scored: the weights that its pruning scores, or that its mask is learnt on; initial: the initial weights that the
     criterion compares them with; survivors: whose mask the pruning shrinks; ticket: whose mask it takes or imitates;
-    checkpoint: the weights that survivors are set back to.
+    checkpoint: the weights that survivors are set back to; matched: the trained dense networks, the experiment's own
+    and the ticket's, whose units are matched.
     """
 
     scored: Weights | None = None
@@ -52,6 +53,7 @@ class Inputs:
     survivors: Place | None = None
     ticket: Place | None = None
     checkpoint: Weights | None = None
+    matched: tuple[Weights, Weights] | None = None
 
 
 def made_from(place: Place, experiment: Experiment) -> Inputs:
@@ -69,10 +71,14 @@ def made_from(place: Place, experiment: Experiment) -> Inputs:
         )
     elif isinstance(mask, Imitated):
         origin = replace(place, experiment=from_experiment(experiment, row)) if row.transferred else place
-        inputs, dense = Inputs(ticket=origin.at(mask.arm, place.level)), origin.at(DENSE, 0)
+        inputs, theirs = Inputs(ticket=origin.at(mask.arm, place.level)), origin.at(DENSE, 0)
+        if row.aligned:
+            inputs = replace(inputs, matched=(Weights(dense, "trained"), Weights(theirs, "trained")))
+        if row.transfers_start:
+            dense = theirs
     if isinstance(row.start, Fresh):
         return inputs
-    if isinstance(row.start, Continued):
+    if row.continues:
         return replace(inputs, checkpoint=inputs.scored)
     checkpoint = Weights(dense, rewound_to(row, experiment) or "start")
     if row.criterion and CRITERIA[row.criterion].learnt:
@@ -132,13 +138,13 @@ def files_read(place: Place, verb: str, experiment: Experiment) -> list[tuple[Pl
     inputs, masked = made_from(place, experiment), arm(place.arm).masked
     scores = [(place, "scores")] if verb == "prune" and needs_scores(place) else weights_file(inputs.scored)
     survivors = mask_file(inputs.survivors)
-    checkpoint = weights_file(inputs.checkpoint)
+    checkpoint, matched = weights_file(inputs.checkpoint), inputs.matched or ()
     read: dict[str, list[tuple[Place, File]]] = {
         "initialize": [],
         "score": [*scores, *survivors],
         "prune": [*scores, *weights_file(inputs.initial), *survivors],
         "rewind": [*checkpoint, *mask_file(place if masked else None)],
-        "make-control": [*checkpoint, *mask_file(inputs.ticket)],
+        "make-control": [*checkpoint, *mask_file(inputs.ticket), *(weights_file(each)[0] for each in matched)],
         "train": [(place, "start"), *mask_file(place if masked else None)],
     }
     return read[verb]

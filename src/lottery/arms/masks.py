@@ -76,6 +76,24 @@ class Transferred(Borrowed):
 
 
 @dataclass(frozen=True)
+class Moved(Transferred):
+    """That mask on the experiment's own start, so that nothing but the mask is the other experiment's."""
+
+    def __str__(self) -> str:
+        return f"{self.arm}'s mask of another experiment's start"
+
+
+@dataclass(frozen=True)
+class Aligned(Moved):
+    """The same with hidden units in another order: that in which the other experiment's trained dense network is most
+    alike to this one's (`matching`).
+    """
+
+    def __str__(self) -> str:
+        return f"{self.arm}'s mask of another experiment's start, its units matched"
+
+
+@dataclass(frozen=True)
 class Whole:
     """No mask: all weights are trained. as_small_as: the arm than whose ticket the network is not larger, by width."""
 

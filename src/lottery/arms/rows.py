@@ -1,9 +1,24 @@
 """The table of arms. A row reaches jobs as text, so a further one repeats none."""
 
 from lottery.arms.arm import Arm
-from lottery.arms.masks import Borrowed, Pruned, Shuffled, Transferred, Whole
+from lottery.arms.masks import Aligned, Borrowed, Moved, Pruned, Shuffled, Transferred, Whole
 from lottery.arms.places import DENSE
-from lottery.arms.starts import Constant, Continued, Fresh, Noisy, OwnValues, Rewound, SameSign
+from lottery.arms.starts import (
+    Constant,
+    Continued,
+    Fresh,
+    Noisy,
+    OwnValues,
+    RandomSigns,
+    Retrained,
+    Rewound,
+    SameSign,
+    ShuffledValues,
+    TurnedSigns,
+)
+
+LATE_POINTS = (100, 300, 500, 1000, 2000)
+"""Iterations that arms of late rewinding go back to, several in one experiment."""
 
 
 def before_training(name: str, criterion: str) -> list[Arm]:
@@ -26,6 +41,32 @@ def untrained(name: str, mask: Pruned) -> list[Arm]:
     ]
 
 
+def late_rewinding(k: int) -> list[Arm]:
+    """Tickets rewound to an iteration, their masks with fresh weights, as many weights at random places; and twins of
+    these and of the dense network: the same masks and weights, other batches.
+    """
+    iterative = f"iterative-at-{k}"
+    controls = {"reinit": (Borrowed(iterative), Fresh()), "random": (Shuffled(iterative), Rewound())}
+    return [
+        Arm(iterative, Pruned(), Rewound(at=k)),
+        Arm(f"{iterative}-twin", Borrowed(iterative), Rewound(), batches="own"),
+        *(Arm(f"{name}-at-{k}", mask, start) for name, (mask, start) in controls.items()),
+        *(Arm(f"{name}-at-{k}-twin", mask, start, batches="own") for name, (mask, start) in controls.items()),
+        Arm(f"dense-twin-at-{k}", Whole(), Rewound(at=k), batches="own"),
+    ]
+
+
+def retraining(k: int) -> list[Arm]:
+    """The other ways to train on after a pruning for as long as a ticket rewound to an iteration: iterative-at-k sets
+    weights and schedule back, these the schedule alone, nothing, and the weights alone.
+    """
+    return [
+        Arm(f"learning-rate-rewinding-at-{k}", Pruned(), Retrained(k, weights_back=False, schedule_back=True)),
+        Arm(f"fine-tuning-at-{k}", Pruned(), Retrained(k, weights_back=False, schedule_back=False)),
+        Arm(f"low-rate-rewinding-at-{k}", Pruned(), Retrained(k, weights_back=True, schedule_back=False)),
+    ]
+
+
 ARMS = {
     arm.name: arm
     for arm in [
@@ -35,12 +76,15 @@ ARMS = {
         Arm("iterative-reinit", Borrowed("iterative"), Fresh()),
         Arm("iterative-same-sign", Borrowed("iterative"), SameSign()),
         Arm("iterative-twin", Borrowed("iterative"), Rewound(), batches="own"),
+        Arm("iterative-reinit-twin", Borrowed("iterative"), Fresh(), batches="own"),
         Arm("one-shot", Pruned(of="the dense network"), Rewound()),
         Arm("one-shot-reinit", Borrowed("one-shot"), Fresh()),
         Arm("one-shot-shuffled", Shuffled("one-shot"), Rewound()),
+        Arm("one-shot-twin", Borrowed("one-shot"), Rewound(), batches="own"),
         Arm("one-shot-linear", Pruned(of="the dense network", linear=True), Rewound()),
         Arm("one-shot-linear-reinit", Borrowed("one-shot-linear"), Fresh()),
         Arm("random", Shuffled("iterative"), Rewound()),
+        Arm("random-twin", Shuffled("iterative"), Rewound(), batches="own"),
         Arm("small-dense", Whole(as_small_as="iterative"), Fresh()),
         Arm("transferred", Transferred("iterative"), Rewound()),
         # Appendix B: prune and train on; the masks found so, rewound once at the end.
@@ -50,8 +94,18 @@ ARMS = {
         Arm("own-values", Borrowed("iterative"), OwnValues()),
         Arm("initial-magnitude", Pruned(of="the initial weights"), Rewound()),
         *(Arm(f"noise-{noise:g}", Borrowed("iterative"), Noisy(noise)) for noise in (0.5, 1, 2, 3)),
-        # Late rewinding (Frankle et al., 1903.01611), several points in one experiment.
-        *(Arm(f"iterative-at-{k}", Pruned(), Rewound(at=k)) for k in (100, 500, 1000, 2000)),
+        # Late rewinding (Frankle et al., 1903.01611) with twins (1912.05671), and beside it Renda et al. (2003.02389).
+        *(row for k in LATE_POINTS for row in [*late_rewinding(k), *retraining(k)]),
+        # What of a ticket's weights matters (Zhou et al., 1905.01067, section 4): signs, magnitudes, their places.
+        Arm("signs-turned", Borrowed("iterative"), TurnedSigns()),
+        Arm("signs-random", Borrowed("iterative"), RandomSigns()),
+        Arm("constant", Borrowed("iterative"), Constant()),
+        Arm("constant-random-signs", Borrowed("iterative"), Constant(signs="random")),
+        Arm("values-shuffled", Borrowed("iterative"), ShuffledValues()),
+        Arm("values-shuffled-same-sign", Borrowed("iterative"), ShuffledValues(signs="the ticket's")),
+        # Another start's mask as it is, and with units matched (Adnan et al., 2505.05143).
+        Arm("moved", Moved("iterative"), Rewound()),
+        Arm("aligned", Aligned("iterative"), Rewound()),
         # The criteria of Zhou et al. (1905.01067), and the sensitivity of Lee et al. (1810.02340) after training.
         *(
             Arm(f"one-shot-{scores}", Pruned(scores, of="the dense network"), Rewound())

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lottery.arms.operations import rewind
 from lottery.arrays import Arrays
@@ -133,23 +135,122 @@ class Noisy:
 
 
 @dataclass(frozen=True)
-class Constant:
-    """One magnitude for each layer, the standard deviation that its initial weights are drawn with, and the signs of
-    the weights at the rewind point (Zhou et al., 1905.01067).
-    """
+class TurnedSigns:
+    """The weights at the rewind point, each with its sign turned: all magnitudes stay, no sign does."""
 
     samples = False
 
     def weights(self, made: Ingredients) -> Arrays:
+        turned = {name: -made.checkpoint[name] for name in made.network.weight_names()}
+        return rewind(made.checkpoint | turned, made.mask)
+
+    def __str__(self) -> str:
+        return "the ticket's weights with all signs turned"
+
+
+@dataclass(frozen=True)
+class RandomSigns:
+    """The weights at the rewind point, each with a random sign: all magnitudes stay, half of the signs do."""
+
+    samples = True
+
+    def weights(self, made: Ingredients) -> Arrays:
+        random = made.random("signs")
+        magnitudes = {name: np.abs(made.checkpoint[name]) for name in made.network.weight_names()}
+        signed = {name: np.copysign(values, random_signs(random, values)) for name, values in magnitudes.items()}
+        return rewind(made.checkpoint | signed, made.mask)
+
+    def __str__(self) -> str:
+        return "the ticket's magnitudes with random signs"
+
+
+@dataclass(frozen=True)
+class Constant:
+    """One magnitude for each layer, the standard deviation that its initial weights are drawn with, and the signs of
+    the weights at the rewind point, or random ones (Zhou et al., 1905.01067, section 4: `constant`).
+    """
+
+    signs: Literal["the ticket's", "random"] = "the ticket's"
+
+    @property
+    def samples(self) -> bool:
+        return self.signs == "random"
+
+    def weights(self, made: Ingredients) -> Arrays:
         constant = dict(made.checkpoint)
+        random = made.random("signs") if self.samples else None
         for layer in made.network.layers:
             values = made.checkpoint[layer.weight_name]
+            signs = random_signs(random, values) if random else values
             deviation = np.full_like(values, layer.deviation(made.initialisation))
-            constant[layer.weight_name] = np.copysign(deviation, values)
+            constant[layer.weight_name] = np.copysign(deviation, signs)
         return rewind(constant, made.mask)
 
     def __str__(self) -> str:
-        return "one magnitude for each layer, with the ticket's signs"
+        return f"one magnitude for each layer, with {self.signs} signs"
 
 
-Start = Rewound | Continued | Fresh | SameSign | OwnValues | Noisy | Constant
+@dataclass(frozen=True)
+class ShuffledValues:
+    """The survivors' weights at the rewind point, shuffled among the layer's survivors: each value stays in its layer.
+
+    signs: `shuffled` with the values, or `the ticket's`, where magnitudes alone are shuffled (Zhou et al., 1905.01067,
+    section 4: `reshuffle`).
+    """
+
+    signs: Literal["shuffled", "the ticket's"] = "shuffled"
+    samples = True
+
+    def weights(self, made: Ingredients) -> Arrays:
+        start, random = rewind(made.checkpoint, made.mask), made.random("shuffled values")
+        for name, kept in made.mask.items():
+            survivors = start[name][kept > 0]
+            values = random.permutation(survivors)
+            start[name][kept > 0] = values if self.signs == "shuffled" else np.copysign(values, survivors)
+        return start
+
+    def __str__(self) -> str:
+        whose = "magnitudes" if self.signs == "the ticket's" else "weights"
+        return f"the ticket's {whose} shuffled in each layer"
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What is set back to iteration `at` for the rest of the training: the weights, the schedule, both or neither.
+
+    weights: those of the dense network at that iteration, else those that the mask was pruned from, after their
+    training. schedule: that of the recipe from that iteration on, else the rate of its end all the time. Renda et al.
+    (2003.02389), section 2: both are weight rewinding, the schedule alone learning-rate rewinding, neither fine-tuning.
+    """
+
+    at: int
+    weights_back: bool
+    schedule_back: bool
+    samples = False
+
+    def weights(self, made: Ingredients) -> Arrays:
+        return rewind(made.checkpoint, made.mask)
+
+    def __str__(self) -> str:
+        weights = f"the weights of iteration {self.at}" if self.weights_back else "the weights that it was pruned from"
+        return f"{weights}, {'the schedule' if self.schedule_back else 'the last rate'} from iteration {self.at}"
+
+
+def random_signs(random: np.random.Generator, like: NDArray) -> NDArray:
+    """Numbers of random sign, float32, in the shape of others."""
+    return random.integers(2, size=like.shape).astype(np.float32) - np.float32(0.5)
+
+
+Start = (
+    Rewound
+    | Continued
+    | Fresh
+    | SameSign
+    | OwnValues
+    | Noisy
+    | TurnedSigns
+    | RandomSigns
+    | Constant
+    | ShuffledValues
+    | Retrained
+)

@@ -9,7 +9,7 @@ from lottery.commands.options import At, Run, SettingsFile, Told
 from lottery.commands.tickets import MomentOption, train_file
 from lottery.errors import LotteryError
 from lottery.runs import steps
-from lottery.runs.reading import add_datasets_of, read_job
+from lottery.runs.reading import add_datasets_of, read_job, read_line
 
 Origin = Literal["start", "weights"]
 
@@ -98,3 +98,16 @@ def train(
     from lottery.training.job import run_job
 
     run_job(read_job(run, place, settings), run, threads)
+
+
+def interpolate(
+    run: Run,
+    place: At,
+    pair: Annotated[str, Told("of networks, the first of them of this place, such as dense-twins", "PAIR")],
+    *,
+    settings: SettingsFile = None,
+) -> None:
+    """Measure the error of the networks on the line between the weights of two trained ones."""
+    from lottery.training.interpolation import interpolate as interpolate_line
+
+    interpolate_line(read_line(run, place, pair, settings), run)

@@ -33,6 +33,14 @@ def describe_structure(run: Run, *, settings: SettingsFile = None) -> None:
     write_table(run / "tables" / "structure.csv", describe(run, trainings(read_settings_of(run, settings))))
 
 
+def collect_barriers(run: Run, *, settings: SettingsFile = None) -> None:
+    """Gather how much error rises on the lines between trained networks."""
+    from lottery.analysis.barriers import collect_barriers as collected
+    from lottery.analysis.tables import write_table
+
+    write_table(run / "tables" / "barriers.csv", collected(run, read_settings_of(run, settings)))
+
+
 def judge_claims(runs: Annotated[list[Path], Told("results/<run> or docs/results/<run>", "RUN")]) -> None:
     """Compare the tables of runs with the paper's claims, each with an interval and a verdict."""
     from lottery.analysis.judging import judge_run

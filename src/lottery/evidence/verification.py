@@ -39,7 +39,7 @@ from lottery.figures.drawing import FORMATS, draw, read_details
 from lottery.planning.tasks import tasks_of
 from lottery.pruning.criteria import CRITERIA
 from lottery.runs import making
-from lottery.runs.files import mask, scores, survivors, ticket, weights
+from lottery.runs.files import mask, matched, scores, survivors, ticket, weights
 from lottery.runs.jobs import Job, network_of
 from lottery.runs.listing import described, trainings
 from lottery.runs.reading import read_finished_run
@@ -212,7 +212,7 @@ class Verification:
         if isinstance(job.arm.mask, Imitated):
             assert inputs.ticket
             expected, of = (
-                making.imitated_masks(job, ticket(self.run, job)),
+                making.imitated_masks(job, ticket(self.run, job), matched(self.run, job)),
                 f"{inputs.ticket.arm} at level {job.place.level}",
             )
         else:

@@ -17,6 +17,7 @@ from lottery.arms.starts import Ingredients
 from lottery.datasets.sources import Source
 from lottery.pruning.criteria import CRITERIA
 from lottery.runs.jobs import Job
+from lottery.runs.lines import Line
 from lottery.settings import Settings
 
 INDIFFERENT = {"threads_per_job", "trainings_per_card", "checkpoint_seconds"}
@@ -86,6 +87,12 @@ TOLD: dict[Maker, Callable[[Job], list[Any]]] = {
     "score": of_scores,
     "train": of_training,
 }
+
+
+def of_line(line: Line) -> str:
+    """What the error along a line depends on: the pair, the points and images, and the recipe."""
+    measured = line.job.experiment.interpolation
+    return json.dumps([repr(line.pair), measured.points, measured.images, *of_images(line.job)], sort_keys=True)
 
 
 def of_dataset(data: Source) -> str:

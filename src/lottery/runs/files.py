@@ -35,6 +35,16 @@ def ticket(run: Path, job: Job) -> Arrays:
     return mask(run, job.at(job.inputs.ticket))
 
 
+def matched(run: Path, job: Job) -> tuple[Arrays, Arrays] | None:
+    """The weights of the networks whose units are matched, float32 [replicates, *shape] each; None where none are."""
+    if job.inputs.matched is None:
+        return None
+    ours, theirs = (weights(run, job, each) for each in job.inputs.matched)
+    assert ours
+    assert theirs
+    return ours, theirs
+
+
 def scores(run: Path, job: Job) -> Arrays:
     """The scores that a job's pruning reads, float32 [replicates, *shape] of every weight."""
     return read_scores(job.path(run, "scores"), job.network, len(job.replicates))

@@ -9,6 +9,7 @@ from lottery.arms.lineage import File, Inputs, arm, made_from, rewound_to, snaps
 from lottery.arms.masks import Pruned
 from lottery.arms.places import DENSE, Member, Place, Replicates
 from lottery.arms.rows import ARMS
+from lottery.arms.starts import Retrained
 from lottery.datasets.catalog import source
 from lottery.datasets.sources import Source
 from lottery.extensions import needed
@@ -41,9 +42,15 @@ class Job:
     def data(self) -> Source:
         return source(self.experiment.dataset)
 
-    @property
+    @cached_property
     def training(self) -> Training:
-        return self.experiment.training
+        """The training recipe; of an arm whose schedule is not set back, with the rate of its end all the time."""
+        start, recipe = self.arm.start, self.experiment.training
+        if not isinstance(start, Retrained) or start.schedule_back:
+            return recipe
+        # Every drop comes before the training begins, and so does the end of the warmup.
+        drops = list(range(1, len(recipe.rate_drops) + 1))
+        return recipe.model_copy(update={"rate_drops": drops, "warmup_iterations": min(recipe.warmup_iterations, 1)})
 
     @cached_property
     def chosen(self) -> ArmSettings | None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lottery.arms.masks import Imitated, Pruned
+from lottery.arms.matching import in_order, matched_units
 from lottery.arms.operations import prune, scores_of_weights
 from lottery.arms.places import DENSE, Member
 from lottery.arms.starts import Ingredients
@@ -41,16 +42,27 @@ def pruned_masks(
     return stack(masks)
 
 
-def imitated_masks(job: Job, ticket: Mapping[str, NDArray]) -> Arrays:
-    """The masks of every member of an arm that takes or imitates those of tickets, uint8 [members, *shape]."""
+def imitated_masks(
+    job: Job,
+    ticket: Mapping[str, NDArray],
+    matched: tuple[Mapping[str, NDArray], Mapping[str, NDArray]] | None = None,
+) -> Arrays:
+    """The masks of every member of an arm that takes or imitates those of tickets, uint8 [members, *shape].
+
+    ticket: [replicates, *shape]; matched: the weights of two networks whose units are matched, float32 [replicates,
+    *shape] each, the experiment's own and the ticket's.
+    """
     mask = job.arm.mask
     assert isinstance(mask, Imitated)
-    return stack(
-        [
-            dict(mask.of(of_member(ticket, job.replicates.index(member)), generators(job, member)("random mask")))
-            for member in job.members
-        ]
-    )
+    made = []
+    for member in job.members:
+        index = job.replicates.index(member)
+        theirs = of_member(ticket, index)
+        if matched:
+            orders = matched_units(*(of_member(each, index) for each in matched), job.network)
+            theirs = in_order(theirs, orders, job.network)
+        made.append(dict(mask.of(theirs, generators(job, member)("random mask"))))
+    return stack(made)
 
 
 def starts(job: Job, checkpoint: Mapping[str, NDArray] | None, masks: Mapping[str, NDArray] | None) -> Arrays:

@@ -8,6 +8,7 @@ from typing import Any
 from lottery import extensions
 from lottery.arms.arm import Arm
 from lottery.arms.lineage import arm, rewound_to, snapshots_of
+from lottery.arms.pairs import pair_of
 from lottery.arms.places import DENSE, Place
 from lottery.arrays import read_bytes
 from lottery.datasets import image_folder
@@ -18,6 +19,7 @@ from lottery.errors import LotteryError, suggest
 from lottery.networks import Network, check_network
 from lottery.pruning.allocation import check_excluded, dense_counts
 from lottery.runs.jobs import Job, counts_at, network_name_at, network_of
+from lottery.runs.lines import Line, check_lines, levels_of_pair
 from lottery.runs.listing import groups_of, levels_of
 from lottery.settings import ArmSettings, Experiment, Settings
 from lottery.settings.reading import read_settings
@@ -73,6 +75,15 @@ def read_job(run: Path, place: Place, file: Path | None = None) -> Job:
     except LotteryError as error:
         raise LotteryError(f"{path}: {str(error).splitlines()[0]}") from None
     return Job(settings, place)
+
+
+def read_line(run: Path, place: Place, pair: str, file: Path | None = None) -> Line:
+    """A pair of trained networks, the first of them of a place. Raises LotteryError as `read_job` does."""
+    job, named = read_job(run, place, file), pair_of(pair)
+    if place.arm != named.one.arm or place.level not in levels_of_pair(job.experiment, named):
+        told = f"{named.one.arm}, at levels that the settings train both networks at"
+        raise LotteryError(f"{place}: has no pair {pair}, which is one of {told}")
+    return Line(job, named)
 
 
 def read_settings_of(run: Path, file: Path | None = None) -> Settings:
@@ -163,6 +174,13 @@ def problems(experiment: Experiment) -> list[str]:
             check_arm(experiment, settings, network)
         except LotteryError as error:
             arms.setdefault(str(error), f"arms.{index}.{error}")
+    if not (found or arms):
+        recipe = experiment.training
+        left = recipe.training_images or data.training_images - recipe.validation_images
+        try:
+            check_lines(experiment, left, recipe.test_images or data.test_images)
+        except LotteryError as error:
+            found.append(f"interpolation.{error}")
     return [*found, *arms.values()]
 
 
@@ -179,6 +197,8 @@ def check_arm(experiment: Experiment, settings: ArmSettings, network: Network) -
     if row.transferred != bool(settings.from_experiment):
         told = "is missing: the experiment whose tickets it takes" if row.transferred else "has no tickets of others"
         raise LotteryError(f"from_experiment: {row.name} {told}")
+    if row.aligned and not network.fully_connected:
+        raise LotteryError(f"arm: {row.name} matches units of fully connected networks; {experiment.network} is none")
     grid = range(0, training.iterations + 1, training.validation_every)
     for key, iteration in (("arm", rewound_to(row, experiment)), *(("snapshots", k) for k in settings.snapshots)):
         if iteration not in grid or (key == "arm" and iteration == training.iterations):
@@ -261,6 +281,6 @@ def problems_with_others(name: str, settings: Settings) -> Iterator[str]:
             yield f"{place}: the network of {chosen.from_experiment} has other shapes"
         point = rewound_to(arm(chosen.arm), own)
         dense = Place(chosen.from_experiment, groups_of(other)[0], DENSE, 0)
-        if point and point not in snapshots_of(dense, other):
+        if arm(chosen.arm).transfers_start and point and point not in snapshots_of(dense, other):
             told = f"keeps no dense weights of iteration {point}; name it in `snapshots`"
             yield f"{place}: {chosen.from_experiment} {told}"

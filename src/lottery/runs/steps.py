@@ -10,7 +10,7 @@ from pathlib import Path
 from lottery.arms.lineage import needs_scores
 from lottery.arrays import Arrays, write_arrays
 from lottery.runs import making
-from lottery.runs.files import mask, scores, survivors, ticket, weights
+from lottery.runs.files import mask, matched, scores, survivors, ticket, weights
 from lottery.runs.jobs import Job
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def rewind(job: Job, run: Path) -> None:
 
 def make_control(job: Job, run: Path) -> None:
     """Make a network that differs from a ticket in one thing: its weights, or where they are."""
-    masks = making.imitated_masks(job, ticket(run, job))
+    masks = making.imitated_masks(job, ticket(run, job), matched(run, job))
     starts = making.starts(job, weights(run, job, job.inputs.checkpoint), masks)
     write_arrays(job.path(run, "mask"), masks)
     write_arrays(job.path(run, "start"), starts)

@@ -7,7 +7,17 @@ import typing
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from lottery.settings import ArmSettings, Experiment, Initialisation, Pictures, Pruning, Section, Settings, Training
+from lottery.settings import (
+    ArmSettings,
+    Experiment,
+    Initialisation,
+    Interpolation,
+    Pictures,
+    Pruning,
+    Section,
+    Settings,
+    Training,
+)
 
 BEGIN, END = "<!-- reference: begin -->", "<!-- reference: end -->"
 
@@ -18,6 +28,7 @@ SECTIONS: list[tuple[str, type[Section]]] = [
     ("`experiments.<name>.initialisation`", Initialisation),
     ("`experiments.<name>.training`", Training),
     ("`experiments.<name>.pruning`", Pruning),
+    ("`experiments.<name>.interpolation`", Interpolation),
     ("`experiments.<name>.arms`, one entry for each arm", ArmSettings),
 ]
 

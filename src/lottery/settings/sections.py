@@ -298,6 +298,33 @@ class ArmSettings(Section):
         return self
 
 
+class Interpolation(Section):
+    """Pairs of trained networks, and the error of the networks on the line between their weights."""
+
+    pairs: list[str] = key(
+        "Names of pairs from the table in `src/lottery/arms/pairs.py`, such as `dense-twins` or `pruned-solution`; each"
+        " at every level at which the experiment trains both.",
+        default=[],
+        paper="arXiv 1912.05671: instability; 2210.03044",
+    )
+    points: int = key(
+        "Points of a line, evenly spaced, its two ends among them.", default=30, ge=3, paper="arXiv 1912.05671: 30"
+    )
+    images: int | None = key(
+        "Measure on so many of the training images, and so many of the test images, evenly spaced among them; all when"
+        " absent. The statistics of batch normalisation are computed anew at every point, on these training images.",
+        default=None,
+        gt=0,
+        unit="images",
+    )
+
+    @model_validator(mode="after")
+    def check_pairs(self) -> Self:
+        if len(set(self.pairs)) != len(self.pairs):
+            raise ValueError(f"pairs names one pair twice: {', '.join(self.pairs)}")
+        return self
+
+
 class Experiment(Section):
     """One network on one dataset with one training recipe and one pruning recipe."""
 
@@ -352,6 +379,7 @@ class Experiment(Section):
     trainings_per_card: int = key(
         "Jobs for a GPU that may share a card; they change no byte of a result.", default=1, ge=1
     )
+    interpolation: Interpolation = key("Lines between trained networks, below.", default=Interpolation())
     arms: list[ArmSettings] = key("The arms to train besides the dense network, below. An overlay replaces the list.")
 
     @model_validator(mode="after")
