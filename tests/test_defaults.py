@@ -33,6 +33,7 @@ FROZEN = {
         "threads_per_job": 1,
         "trainings_per_card": 1,
         "interpolation": Interpolation(),
+        "compared_masks": [],
     },
     Interpolation: {"pairs": [], "points": 30, "images": None},
     Initialisation: {"weights": "glorot-normal", "sd": None, "biases": "zero"},

@@ -51,6 +51,10 @@ LEARNT = [f"{learner}-{kind}" for learner in ("supermask", "edge-popup") for kin
 
 # The files that make the mask at levels 1 and 3.
 MASK_FROM: dict[str, tuple[set[str], set[str]]] = {
+    "iterative-other-batches": (
+        {"dense-twin/level0/trained"},
+        {"iterative-other-batches/level2/trained", "iterative-other-batches/level2/mask"},
+    ),
     **{name: ({DENSE_TRAINED}, {f"{name}/level2/trained", f"{name}/level2/mask"}) for name in PRUNED_ALIKE},
     **{name: ({DENSE_TRAINED},) * 2 for name in AT_ONCE},
     **{f"one-shot-{criterion}": ({DENSE_TRAINED, DENSE_START},) * 2 for criterion in COMPARING},

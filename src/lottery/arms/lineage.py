@@ -63,7 +63,7 @@ def made_from(place: Place, experiment: Experiment) -> Inputs:
     inputs = Inputs()
     if isinstance(mask, Pruned):
         first = place.level == 1 or mask.of != "the level before"
-        before = dense if first else place.at(place.arm, place.level - 1)
+        before = place.at(mask.whole, 0) if first else place.at(place.arm, place.level - 1)
         inputs = Inputs(
             scored=Weights(before, "start" if mask.of == "the initial weights" else "trained"),
             initial=Weights(dense, "start") if CRITERIA[mask.scores].compares else None,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lottery.arms.operations import shuffled
+from lottery.arms.places import DENSE
 from lottery.arrays import Arrays
 from lottery.networks import Network
 from lottery.pruning.allocation import Counts, ladder, linear_ladder
@@ -25,12 +26,14 @@ class Pruned:
     network's), those of the trained dense network at once, or the initial weights, before any training.
     linear: levels are equal steps of the dense network instead of shares of what is left.
     inverted: the smallest scores stay.
+    whole: the arm of the whole network whose weights are scored first; of several draws the first.
     """
 
     scores: str = "magnitude"
     of: Scored = "the level before"
     linear: bool = False
     inverted: bool = False
+    whole: str = DENSE
 
     def counts(self, network: Network, pruning: Pruning, level: int) -> Counts:
         """Weights kept in each group of layers at a level."""

@@ -94,6 +94,8 @@ ARMS = {
         Arm("own-values", Borrowed("iterative"), OwnValues()),
         Arm("initial-magnitude", Pruned(of="the initial weights"), Rewound()),
         *(Arm(f"noise-{noise:g}", Borrowed("iterative"), Noisy(noise)) for noise in (0.5, 1, 2, 3)),
+        # The same start, pruned again and again with other batches from the first training on.
+        Arm("iterative-other-batches", Pruned(whole="dense-twin"), Rewound(), batches="own"),
         # Late rewinding (Frankle et al., 1903.01611) with twins (1912.05671), and beside it Renda et al. (2003.02389).
         *(row for k in LATE_POINTS for row in [*late_rewinding(k), *retraining(k)]),
         # What of a ticket's weights matters (Zhou et al., 1905.01067, section 4): signs, magnitudes, their places.

@@ -114,6 +114,7 @@ NETWORKS: dict[str, Callable[[Shape, int], Network]] = {
     **{name: partial(convolutional, groups) for name, groups in CONVOLUTIONS.items()},
     # The paper calls it Resnet-18; it has 20 layers with weights (open_lth: cifar_resnet_20).
     "resnet-20": partial(residual, [16, 32, 64], 3),
+    "resnet-8": partial(residual, [16, 32, 64], 1),
     "vgg-16": partial(vgg, [[64] * 2, [128] * 2, [256] * 3, [512] * 3, [512] * 3]),
     "vgg-19": partial(vgg, [[64] * 2, [128] * 2, [256] * 4, [512] * 4, [512] * 4]),
 }

@@ -3,20 +3,22 @@
 from pathlib import Path
 
 from lottery.arms.lineage import Weights
-from lottery.arrays import Arrays
+from lottery.arrays import Arrays, of_member
 from lottery.arrays.weights import read_mask, read_parameters, read_scores, read_snapshot
 from lottery.runs.jobs import Job
 
 
 def weights(run: Path, job: Job, which: Weights | None) -> Arrays | None:
-    """Weights that lineage names, float32 [replicates, *shape]; None where it names none."""
+    """Weights that lineage names, float32 [replicates, *shape], of several draws the first; None where it names none."""
     if which is None:
         return None
     other = job.at(which.place)
     path, members = other.path(run, which.file), len(other.members)
     if isinstance(which.moment, int):
-        return read_snapshot(path, which.moment, other.network, members)
-    return read_parameters(path, other.network, members)
+        arrays = read_snapshot(path, which.moment, other.network, members)
+    else:
+        arrays = read_parameters(path, other.network, members)
+    return of_member(arrays, slice(None, None, other.draws))
 
 
 def mask(run: Path, job: Job) -> Arrays:

@@ -380,6 +380,11 @@ class Experiment(Section):
         "Jobs for a GPU that may share a card; they change no byte of a result.", default=1, ge=1
     )
     interpolation: Interpolation = key("Lines between trained networks, below.", default=Interpolation())
+    compared_masks: list[int] = key(
+        "Levels at which masks are compared with one another: those that the dense network, and twins of it, would be"
+        " pruned to at each of their snapshots, and those of arms that are trained at these levels.",
+        default=[],
+    )
     arms: list[ArmSettings] = key("The arms to train besides the dense network, below. An overlay replaces the list.")
 
     @model_validator(mode="after")
