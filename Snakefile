@@ -44,6 +44,7 @@ localrules:
     collect,
     describe_tickets,
     collect_barriers,
+    compare_masks,
     judge_claims,
     plot,
     describe_structure,
@@ -86,6 +87,7 @@ rule tables:
         rules.collect.output,
         rules.describe_tickets.output if layers() else [],
         barriers(),
+        overlaps(),
 
 
 rule claims:

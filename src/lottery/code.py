@@ -48,9 +48,12 @@ VERBS = {
     **dict.fromkeys(("initialize", "rewind", "make-control", "prune"), ("runs/steps.py",)),
     "train": ("training/job.py",),
     "score": ("training/scores.py",),
-    "collect": ("analysis/tables.py",),
+    "interpolate": ("training/interpolation.py",),
+    "collect": ("analysis/collecting.py",),
     "describe-tickets": ("analysis/ticket_weights.py",),
-    "judge-claims": ("analysis/claims.py", "analysis/claims_text.py"),
+    "collect-barriers": ("analysis/barriers.py",),
+    "compare-masks": ("analysis/overlaps.py",),
+    "judge-claims": ("analysis/judging.py",),
     "plot": ("figures/drawing.py",),
 }
 """The modules that do what a verb promises: what it makes is made anew when they, or what they import, are edited."""

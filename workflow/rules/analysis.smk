@@ -65,6 +65,7 @@ rule judge_claims:
         speed=rules.collect.output.speed,
         layers=layers(),
         barriers=barriers(),
+        overlaps=overlaps(),
         code=code_of("analysis/judging.py"),
     output:
         csv=report(

@@ -271,6 +271,11 @@ def barriers():
     return ["<results>/tables/barriers.csv"] if lines.lines(SETTINGS) else []
 
 
+def overlaps():
+    """What claims about how alike masks are, are judged by, if the run compares any."""
+    return ["<results>/tables/overlaps.csv"] if listing.compared_files(SETTINGS) else []
+
+
 def figure_names():
     """The figures that the arms of at least one experiment allow."""
     return figures_of_run(SETTINGS)

@@ -5,6 +5,7 @@ rule plot:
     input:
         levels=rules.collect.output.levels,
         speed=rules.collect.output.speed,
+        barriers=barriers(),
         details=details(),
         code=code_of("figures/drawing.py"),
         extensions=own_files(extensions_of_figures()),

@@ -1,4 +1,4 @@
-# Lines between trained networks: the error along each, and a table of how much it rises.
+# What is told of a run's weights beside their accuracy: the error on lines between trained networks, and how alike masks are.
 
 
 rule interpolate:
@@ -53,9 +53,29 @@ rule collect_barriers:
     params:
         run=of_run,
         extensions=options(SETTINGS.extensions),
+        verb="collect-barriers",
         depends_on=dependence.of_results(SETTINGS),
     message:
         "Collect how much error rises on the lines between networks"
     shell:
-        "python -m lottery collect-barriers {params.run:q} {params.extensions:q} --settings {resources.settings}"
+        "python -m lottery {params.verb} {params.run:q} {params.extensions:q} --settings {resources.settings}"
         " > {log} 2>&1"
+
+
+use rule collect_barriers as compare_masks with:
+    input:
+        weights=[f"<results>/{file}" for file in listing.compared_files(SETTINGS)],
+        code=code_of("analysis/overlaps.py"),
+    output:
+        "<results>/tables/overlaps.csv",
+    log:
+        "<logs>/compare_masks.log",
+    benchmark:
+        "<benchmarks>/compare_masks.tsv"
+    params:
+        run=of_run,
+        extensions=options(SETTINGS.extensions),
+        verb="compare-masks",
+        depends_on=dependence.of_results(SETTINGS),
+    message:
+        "Tell how alike masks are"

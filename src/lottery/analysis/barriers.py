@@ -4,20 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from lottery.analysis.tables import read_summary, read_table
+from lottery.analysis.tables import BARRIERS, NETWORK, read_summary, read_table
 from lottery.errors import LotteryError
 from lottery.runs.lines import Line, lines
 from lottery.settings import Settings
 
 LINE = ["replicate", "draw", "share", "train_error", "test_error"]
 """Columns of a line's file that are read."""
-
-BARRIERS = ["experiment", "pair", "arm", "level", "replicate", "draw", "weights_remaining"]
-BARRIERS += ["train_barrier", "test_barrier", "train_error", "train_error_other", "test_error", "test_error_other"]
-"""Columns of barriers.csv. arm, level, draw: of the first network of the pair. barrier: the greatest error on the line
-less the mean of the errors at its ends, a fraction; error, error_other: those at the ends. Empty where one of the two
-trainings diverged.
-"""
 
 
 def collect_barriers(run: Path, settings: Settings) -> pd.DataFrame:
@@ -27,6 +20,29 @@ def collect_barriers(run: Path, settings: Settings) -> pd.DataFrame:
     """
     tables = [barriers_of(line, run) for line in lines(settings)]
     return pd.concat(tables, ignore_index=True)[BARRIERS] if tables else pd.DataFrame(columns=BARRIERS)
+
+
+def column_of(pair: str, part: str = "test") -> str:
+    """The column of levels.csv, with those of barriers.csv beside its own, that holds the barriers of a pair."""
+    return f"{part}_barrier_of_{pair}"
+
+
+def pairs_told(levels: pd.DataFrame) -> list[str]:
+    """The pairs whose barriers rows of `with_barriers` tell."""
+    begins = column_of("")
+    return [name.removeprefix(begins) for name in levels if name.startswith(begins) and levels[name].notna().any()]
+
+
+def with_barriers(levels: pd.DataFrame, tables: Path) -> pd.DataFrame:
+    """levels.csv with a column for each pair of barriers.csv, if that is among the tables: of the first networks."""
+    if not (tables / "barriers.csv").exists():
+        return levels
+    barriers = read_table(tables / "barriers.csv", BARRIERS)
+    for pair, rows in barriers.groupby("pair", sort=False):
+        named = {f"{part}_barrier": column_of(str(pair), part) for part in ("train", "test")}
+        columns = rows[[*NETWORK, *named]].rename(columns=named)
+        levels = levels.merge(columns, on=NETWORK, how="left", validate="one_to_one")
+    return levels
 
 
 def barriers_of(line: Line, run: Path) -> pd.DataFrame:

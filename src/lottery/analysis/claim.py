@@ -61,7 +61,7 @@ class Subject:
     dropout say whether there is any, noise whether some labels are wrong; a warmup or scope of None may be any. recipe:
     values that other columns of the recipe must have, one or several; what it does not name may be anything.
     other_than: a recipe that the claim does not speak of. trains: arms that an experiment must train for the claim to
-    speak of it. Survivors go back to the initialisation, as in the paper.
+    speak of it; tells: columns that its tables must have. Survivors go back to the initialisation, as in the paper.
     """
 
     network: str | tuple[str, ...]
@@ -74,6 +74,7 @@ class Subject:
     recipe: Recipe = field(default_factory=dict)
     other_than: Recipe | None = None
     trains: tuple[str, ...] = ()
+    tells: tuple[str, ...] = ()
 
     def includes(self, experiment: TrainedExperiment) -> bool:
         """Whether the claim speaks of this experiment."""
@@ -89,6 +90,7 @@ class Subject:
             and follows(found, self.recipe)
             and not (self.other_than and follows(found, self.other_than))
             and all(experiment.sizes(arm) for arm in self.trains)
+            and all(map(experiment.tells, self.tells))
         )
 
     def __str__(self) -> str:
@@ -122,9 +124,9 @@ class Anything:
         return True
 
 
-Family = Literal["paper", "weights", "ours"]
+Family = Literal["paper", "weights", "ours", "follow-ups"]
 """Tests that are corrected together: statements of the paper about trained networks, those about which weights are in a
-ticket, and statements that are ours."""
+ticket, statements that are ours, and those of articles that followed the paper."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,13 @@ from lottery.analysis.claims_deep import DEEP
 from lottery.analysis.claims_general import GENERAL
 from lottery.analysis.claims_hyperparameters import HYPERPARAMETERS
 from lottery.analysis.claims_lenet import LENET
+from lottery.analysis.claims_lines import LINES
 from lottery.analysis.claims_noise import NOISE
+from lottery.analysis.claims_rewinding import REWINDING
+from lottery.analysis.claims_selection import SELECTION
+from lottery.analysis.claims_signs import SIGNS
 from lottery.analysis.claims_speed import SPEED
+from lottery.analysis.claims_transfer import TRANSFER
 from lottery.analysis.claims_untrained import UNTRAINED
 from lottery.analysis.claims_weights import WEIGHTS
 from lottery.analysis.experiment import NotReached, NotRun, TrainedExperiment
@@ -54,6 +59,11 @@ CLAIMS = [
     *BEFORE_TRAINING,
     *UNTRAINED,
     *NOISE,
+    *LINES,
+    *SIGNS,
+    *TRANSFER,
+    *SELECTION,
+    *REWINDING,
 ]
 
 

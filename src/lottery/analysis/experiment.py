@@ -145,6 +145,11 @@ class TrainedExperiment:
         self.rows = dict(iter(levels.groupby([levels["arm"].replace(TWINS), sizes])))
         """The rows of every arm and size."""
 
+    def tells(self, column: str) -> bool:
+        """Whether the tables have numbers in a column, of networks or of their layers."""
+        tables = [self.levels] if self.layers is None else [self.levels, self.layers]
+        return any(column in table and bool(table[column].notna().any()) for table in tables)
+
     def restricted(self, places: Collection[tuple[str, float]]) -> "TrainedExperiment":
         """The same experiment with these arms and sizes (to six decimals) alone, and its dense network."""
         kept = [key for key in self.rows if (key[0], round(key[1], 6)) in places or key[0] == DENSE]

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lottery.analysis.barriers import with_barriers
+from lottery.analysis.overlap_columns import with_overlaps
 from lottery.analysis.tables import CURVES, LAYERS, LEVELS, NETWORK, SPEED, read_table
 from lottery.arms.places import DENSE
 
@@ -73,12 +75,14 @@ def with_speed(levels: pd.DataFrame, speed: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_levels(tables: Path) -> pd.DataFrame:
-    """levels.csv with the columns of speed.csv, from a folder of tables."""
+    """levels.csv with the columns of speed.csv and those of barriers.csv, from a folder of tables."""
     levels = read_table(tables / "levels.csv", LEVELS)
-    return with_speed(levels, read_speed(tables, levels))
+    return with_barriers(with_speed(levels, read_speed(tables, levels)), tables)
 
 
 def read_judged(tables: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """What claims are judged by, from a folder of tables: `read_levels`, and layers.csv if it is there."""
+    """What claims are judged by, from a folder of tables: `read_levels`, and layers.csv if it is there, with columns of
+    overlaps.csv.
+    """
     layers = tables / "layers.csv"
-    return read_levels(tables), read_table(layers, LAYERS) if layers.exists() else None
+    return read_levels(tables), with_overlaps(read_table(layers, LAYERS), tables) if layers.exists() else None

@@ -66,7 +66,28 @@ DISTRIBUTIONS = ["experiment", "quantity", "level", "weights_remaining", "layer"
 is empty where there is none: no weights, or all of one value.
 """
 
-TEXTS = {"experiment", "arm", "dataset", "network", "quantity"}
+BARRIERS = ["experiment", "pair", "arm", "level", "replicate", "draw", "weights_remaining"]
+BARRIERS += ["train_barrier", "test_barrier", "train_error", "train_error_other", "test_error", "test_error_other"]
+"""Columns of barriers.csv: how error rises on the line between two trained networks, fractions. arm, level, draw: of
+the first of the pair. barrier: the greatest error on the line less the mean of those at its ends; error, error_other:
+those at the ends. Empty where one of the two trainings diverged.
+"""
+
+OVERLAPS = ["experiment", "level", "quantity", "of", "replicate", "draw", "other", "iteration", "layer"]
+OVERLAPS += ["value", "by_chance", "over_chance"]
+"""Columns of overlaps.csv: how alike masks of a level are, layer by layer, and which weights they keep.
+
+of: the arm of the mask; that of a whole network is what pruning it at once at this iteration, by magnitude, would give.
+value: the share of its weights that another mask keeps too: that at the `end of training`, by `initial magnitude`, of
+the `same start` with other batches, of `another start` (replicate `other`), `mask of` another arm. by_chance: that
+mask's share of all weights; over_chance: the former over the latter. `early-bird distance`: the greatest share of
+entries in which the mask differs from those of the four snapshots before, at equal distances; `early bird`: the first
+iteration, as a share of training, at which that is at most 0.1; 1 where there is none. `sign kept`, `movement`: the
+share of the mask's weights that have the sign of their initial value at the end, and how far they move; by_chance: of
+all others. `neighbouring pixels`: over_chance alone (`lottery.analysis.overlaps.neighbours`).
+"""
+
+TEXTS = {"experiment", "arm", "dataset", "network", "quantity", "pair", "of"}
 TEXTS |= {name for name, column in RECIPE.items() if column.kind is str}
 """Columns that hold text."""
 
@@ -274,6 +295,8 @@ def columns_of(name: str) -> list[str]:
         "distributions": DISTRIBUTIONS,
         "speed": SPEED,
         "weights": WEIGHTS,
+        "barriers": BARRIERS,
+        "overlaps": OVERLAPS,
     }[name]
 
 

@@ -24,6 +24,7 @@ VERBS: list[Callable[..., None]] = [
     tables.describe_tickets,
     tables.describe_structure,
     tables.collect_barriers,
+    tables.compare_masks,
     tables.judge_claims,
     tables.plot,
     finished.plan,

@@ -41,6 +41,14 @@ def collect_barriers(run: Run, *, settings: SettingsFile = None) -> None:
     write_table(run / "tables" / "barriers.csv", collected(run, read_settings_of(run, settings)))
 
 
+def compare_masks(run: Run, *, settings: SettingsFile = None) -> None:
+    """Tell how alike masks are, when they are settled, and which weights they keep."""
+    from lottery.analysis.overlaps import compare_masks as compared
+    from lottery.analysis.tables import write_table
+
+    write_table(run / "tables" / "overlaps.csv", compared(run, read_settings_of(run, settings)))
+
+
 def judge_claims(runs: Annotated[list[Path], Told("results/<run> or docs/results/<run>", "RUN")]) -> None:
     """Compare the tables of runs with the paper's claims, each with an interval and a verdict."""
     from lottery.analysis.judging import judge_run

@@ -16,6 +16,7 @@ from typing import cast
 from lottery.analysis.speed import read_levels
 from lottery.analysis.tables import read_summary
 from lottery.arms.lineage import Maker, files_read
+from lottery.arms.pairs import PAIRS
 from lottery.arrays import read_bytes
 from lottery.code import REPOSITORY, of_verb
 from lottery.datasets.catalog import source
@@ -23,12 +24,13 @@ from lottery.datasets.images import check_prepared, prepare
 from lottery.datasets.raw import Places
 from lottery.errors import LotteryError
 from lottery.evidence.records import Records, is_held
-from lottery.evidence.verification import Verification, Wrong, check_figure, check_texts
+from lottery.evidence.verification import Verification, Wrong, check_figure, check_line, check_texts
 from lottery.planning.tasks import Task, files_of, tasks_of
 from lottery.runs import dependence
 from lottery.runs.files import mask, scores
 from lottery.runs.jobs import Job
 from lottery.runs.keeping import LET_GO, kept_file, of_described
+from lottery.runs.lines import Line
 from lottery.runs.listing import described_files
 from lottery.runs.reading import read_finished_run, read_settings_of
 from lottery.runs.steps import STEPS
@@ -168,6 +170,15 @@ def check_scores(found: Adoption, task: Task) -> None:
     found.verification(task).check_scores(scores(found.run, found.job(task)))
 
 
+def check_errors_along(found: Adoption, task: Task) -> None:
+    """Errors on the line between two networks are what their weights give at its worst point."""
+    check_line(found.run, line_of(found, task), found.run.parent / "data")
+
+
+def line_of(found: Adoption, task: Task) -> Line:
+    return Line(found.job(task), PAIRS[task.name])
+
+
 def check_arrays_of_place(found: Adoption, task: Task) -> None:
     """Masks and starts are what they are made of now."""
     verification, job = found.verification(task), found.job(task)
@@ -233,14 +244,15 @@ CHECKS: dict[str, Callable[[Adoption, Task], None]] = {
     **dict.fromkeys(STEPS, check_arrays_of_place),
     "score": check_scores,
     "train": check_training,
-    **dict.fromkeys(("collect", "describe-tickets", "judge-claims"), check_tables),
+    "interpolate": check_errors_along,
+    **dict.fromkeys(("collect", "describe-tickets", "collect-barriers", "compare-masks", "judge-claims"), check_tables),
     "plot": check_picture,
 }
 """By verb: raises Wrong or LotteryError, naming the file, unless what a task made is right, given that all it waits for
 is.
 """
 
-MADE_AT_ONCE = {"prepare-dataset", "score", *STEPS}
+MADE_AT_ONCE = {"prepare-dataset", "score", "interpolate", *STEPS}
 
 
 def make(found: Adoption, task: Task) -> None:
@@ -255,5 +267,9 @@ def make(found: Adoption, task: Task) -> None:
         from lottery.training.scores import score
 
         score(found.job(task), found.run)
+    elif task.verb == "interpolate":
+        from lottery.training.interpolation import interpolate
+
+        interpolate(line_of(found, task), found.run)
     else:
         STEPS[task.verb](found.job(task), found.run)

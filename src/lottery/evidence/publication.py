@@ -20,7 +20,8 @@ from lottery.figures.catalog import figures_of_run
 from lottery.figures.drawing import PUBLISHED, details_of, draw_several, entry_of
 from lottery.figures.kinds import Line
 from lottery.runs.jobs import Job
-from lottery.runs.listing import described, trainings
+from lottery.runs.lines import lines
+from lottery.runs.listing import compared_files, described, trainings
 from lottery.runs.reading import parsed_json, read_finished_run
 
 
@@ -37,6 +38,7 @@ def publish(run: Path, folder: Path) -> None:
     levels = read_table(tables / "levels.csv", LEVELS)
     names = figures_of_run(settings)
     copied = ["levels.csv", "settings.json"] + ["layers.csv"] * bool(described(settings))
+    copied += ["barriers.csv"] * bool(lines(settings)) + ["overlaps.csv"] * bool(compared_files(settings))
     copied += ["distributions.csv"] * any(details_of(name) == "distributions" for name in names)
     for name in copied:
         read_bytes(tables / name)

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lottery.analysis.barriers import collect_barriers, read_line
 from lottery.analysis.claims import judge
 from lottery.analysis.claims_text import as_html, as_markdown
+from lottery.analysis.overlaps import compare_masks
 from lottery.analysis.speed import measure_speed, read_judged, read_levels
 from lottery.analysis.tables import (
     HISTORY,
@@ -41,6 +43,7 @@ from lottery.pruning.criteria import CRITERIA
 from lottery.runs import making
 from lottery.runs.files import mask, matched, scores, survivors, ticket, weights
 from lottery.runs.jobs import Job, network_of
+from lottery.runs.lines import Line, lines
 from lottery.runs.listing import described, trainings
 from lottery.runs.reading import read_finished_run
 from lottery.settings import Settings
@@ -92,6 +95,12 @@ def verify(run: Path, datasets: Path) -> Iterator[str]:
     yield from (
         f"{folder}: is no place of the run that its settings describe" for folder in other_places(run, settings)
     )
+    for line in lines(settings):
+        if line.job.path(run, line.file).exists() or (run / "tables" / "barriers.csv").exists():
+            try:
+                check_line(run, line, datasets)
+            except (Wrong, LotteryError) as problem:
+                yield str(problem)
     try:
         check_tables(run, settings)
     except (Wrong, LotteryError) as problem:
@@ -338,6 +347,26 @@ class Verification:
                 )
 
 
+def check_line(run: Path, line: Line, datasets: Path) -> None:
+    """A line's errors are those of the weights: at each member's point of greatest test error, computed anew."""
+    from lottery.training.interpolation import measure
+
+    path, told = line.job.path(run, line.file), read_line(line, run)
+    members = [rows for _, rows in told.groupby(["replicate", "draw"], sort=False)]
+    worst = [rows.loc[[rows["test_error"].idxmax()]] for rows in members]
+    dataset = datasets / f"{line.job.experiment.dataset}.safetensors"
+    found = measure(line, run, dataset, [rows["share"].to_numpy() for rows in worst])
+    images = line.job.experiment.interpolation.images or source(line.job.experiment.dataset).test_images
+    for rows, errors in zip(worst, found, strict=True):
+        (row,) = rows.to_dict("records")
+        if abs(row["test_error"] - errors[0, 4]) * images > ROUNDING:
+            raise Wrong(
+                path,
+                f"replicate {row['replicate']}, draw {row['draw']}: at {row['share']:.3g} of the line the test error is"
+                f" told as {row['test_error']}, the weights give {errors[0, 4]}",
+            )
+
+
 def check_tables(run: Path, settings: Settings) -> None:
     """The tables are those of the summaries and histories, the claims those of the tables, and figures as well.
 
@@ -347,6 +376,9 @@ def check_tables(run: Path, settings: Settings) -> None:
     check_texts(run, "collect", settings)
     if described(settings) and (tables / "layers.csv").exists():
         check_texts(run, "describe-tickets", settings)
+    for table, verb in (("barriers", "collect-barriers"), ("overlaps", "compare-masks")):
+        if (tables / f"{table}.csv").exists():
+            check_texts(run, verb, settings)
     if (tables / "claims.csv").exists():
         check_texts(run, "judge-claims", settings)
     levels = read_levels(tables)
@@ -373,6 +405,10 @@ def texts_of(run: Path, verb: str, settings: Settings) -> dict[str, str]:
     if verb == "describe-tickets":
         layers, distributions = describe(run, settings)
         return {"layers.csv": as_csv(layers), "distributions.csv": as_csv(distributions)}
+    if verb == "collect-barriers":
+        return {"barriers.csv": as_csv(collect_barriers(run, settings))}
+    if verb == "compare-masks":
+        return {"overlaps.csv": as_csv(compare_masks(run, settings))}
     folders = [run / job.place.folder for job in trainings(settings)]
     levels, curves = collect_levels(folders, settings), collect_curves(folders)
     collected = {"levels.csv": levels, "curves.csv": curves, "weights.csv": collect_weights(folders)}

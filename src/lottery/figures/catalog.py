@@ -9,7 +9,7 @@ from lottery.errors import LotteryError, suggest
 from lottery.figures import kinds, selection
 from lottery.figures.kinds import ArmPanels, ByNoise, BySize, ByValue, ByWidth, Histograms, Panel
 from lottery.figures.looks import LOOKS
-from lottery.figures.selection import Selection, Trained, Varying, With
+from lottery.figures.selection import Selection, Telling, Trained, Varying, With
 from lottery.settings import Settings
 from lottery.settings.columns import recipe_columns
 
@@ -132,6 +132,19 @@ def before_training(name: str, network: str, family: str) -> Figure:
 BY_TEST = ("early_stop_iteration", "test_accuracy_at_early_stop")
 TICKETS = ("iterative", "iterative-reinit", "one-shot", "one-shot-reinit")
 NOISY = ("noise-0.5", "noise-1", "noise-2", "noise-3")
+
+POINTS = {
+    "ticket": ("iterative", "iterative-at-*", "iterative-twin", "iterative-at-*-twin"),
+    "mask reinitialised": (
+        "iterative-reinit",
+        "reinit-at-*",
+        "iterative-reinit-twin",
+        "reinit-at-*-twin",
+    ),
+    "random sparse network": ("random", "random-at-*", "random-twin", "random-at-*-twin"),
+    "dense network that parts there": ("", "", "dense-twin", "dense-twin-at-*"),
+}
+"""Lines of figures by the rewind point: an arm of iteration 0, of later ones, and the twins of both."""
 
 LEAST_OF_4C = 0.05
 """The smallest size that the paper speaks of there is 5.17%."""
@@ -421,6 +434,149 @@ CATALOG = {
             (any_of(*FOUND, *LEARNT),),
         ),
         before_training("figure-before-training-conv", "Conv-2", "conv"),
+        Figure(
+            "figure-basin",
+            "One basin: error on the line between tickets and what they come from",
+            kinds.Barriers(
+                {
+                    "pruned-solution": "ticket and the pruned solution that it comes from",
+                    "levels": "tickets of successive levels",
+                    "reinit-and-pruned-solution": "the mask reinitialised and the pruned solution",
+                }
+            ),
+            "The greatest error on the straight line between two trained networks less the mean of the errors at its"
+            " ends, on test (left) and training images (right), by the weights remaining of the first. After arXiv"
+            " 2210.03044 and 2010.03533.",
+            selection=Telling(("pruned-solution", "levels")),
+        ),
+        *(
+            Figure(
+                name,
+                title,
+                kinds.ByRewindPoint(POINTS),
+                "Test accuracy at the end of training (left), and the barrier between two trainings with other batches"
+                " (right), of networks whose weights and schedule go back to an iteration. After arXiv 1903.01611 and"
+                " 1912.05671.",
+                family=family,
+                selection=Telling(("ticket-twins-at-100", "ticket-twins-at-300")),
+            )
+            for name, title, family in (
+                ("figure-stability", "Stability to the noise of training, by the rewind point: LeNet", "lenet"),
+                (
+                    "figure-rewinding",
+                    "Late rewinding on colour images, by the rewind point",
+                    "resnet",
+                ),
+            )
+        ),
+        Figure(
+            "figure-stability-recipes",
+            "Stability of a recipe against the gain of its ticket",
+            kinds.BarrierAndGain("dense-twins", 21.1, "iterative-reinit"),
+            "A point for each recipe: the barrier between two dense networks of the same initial weights, and by how"
+            " much the ticket of about 21.1% exceeds its mask reinitialised at the end of training. After arXiv"
+            " 1912.05671.",
+            (any_of("dense-twin"), any_of("iterative"), any_of("iterative-reinit")),
+            selection=Telling(("dense-twins",)),
+        ),
+        Figure(
+            "figure-signs",
+            "What of a ticket's weights matters",
+            kinds.Recovered(
+                "iterative-reinit",
+                (
+                    Panel(
+                        "signs in place",
+                        {
+                            "iterative-same-sign": "fresh magnitudes",
+                            "constant": "one magnitude a layer",
+                            "values-shuffled-same-sign": "magnitudes shuffled",
+                        },
+                    ),
+                    Panel(
+                        "signs not in place",
+                        {
+                            "signs-random": "random signs",
+                            "signs-turned": "signs turned",
+                            "constant-random-signs": "one magnitude, random signs",
+                            "values-shuffled": "values shuffled",
+                        },
+                    ),
+                    Panel("mask of another start", {"moved": "as it is", "aligned": "units matched"}),
+                ),
+            ),
+            "How much of what the ticket has over its mask reinitialised other starting weights recover, and the mask"
+            " of another start. After arXiv 1905.01067, 2002.10365, 2402.19262 and 2505.05143.",
+            (any_of("iterative"), any_of("iterative-reinit"), any_of("iterative-same-sign", "constant", "moved")),
+        ),
+        Figure(
+            "figure-transfer",
+            "Tickets trained elsewhere than they were found",
+            ArmPanels(
+                "test_accuracy_final",
+                (
+                    Panel(
+                        "at the end of training",
+                        {
+                            "iterative": "the target's own ticket",
+                            "transferred": "ticket found elsewhere",
+                            "iterative-reinit": "own mask, fresh weights",
+                            "random": "weights at random places",
+                        },
+                    ),
+                ),
+            ),
+            "Test accuracy at the end of training of tickets found on another dataset, or by another optimiser, beside"
+            " the target's own, its masks reinitialised, and weights at random places. After arXiv 1906.02773.",
+            (any_of("transferred"), any_of("iterative")),
+        ),
+        Figure(
+            "figure-selection",
+            "Is selection fixed at the start?",
+            kinds.OverlapsOnTheWay(),
+            "How alike the masks are that two trainings would give, over chance, along training (above), and how far a"
+            " training's own mask still is from those before (below), layer by layer. After arXiv 2006.07014 and"
+            " 1909.11957.",
+            selection=Telling(("overlaps",)),
+        ),
+        Figure(
+            "figure-selected",
+            "Which weights are selected",
+            kinds.WhatIsSelected(),
+            "Signs that weights keep while the dense network trains and how far they move, in the ticket and outside"
+            " (left, centre); overlaps of masks by start, batches, and criterion over chance (right). After arXiv"
+            " 1905.01067 and 2104.13343.",
+            selection=Telling(("overlaps",)),
+        ),
+        *(
+            Figure(
+                name,
+                f"What is set back after a pruning: {network}",
+                ArmPanels(
+                    "test_accuracy_final",
+                    tuple(
+                        Panel(
+                            f"back to iteration {k:,}",
+                            {
+                                f"iterative-at-{k}": "weights and rate",
+                                f"learning-rate-rewinding-at-{k}": "the rate alone",
+                                f"low-rate-rewinding-at-{k}": "the weights alone",
+                                f"fine-tuning-at-{k}": "neither (fine-tuning)",
+                            },
+                        )
+                        for k in points
+                    ),
+                ),
+                "Test accuracy at the end of training of networks whose weights, step size, both or neither were set"
+                " back after each pruning. After arXiv 2003.02389.",
+                (any_of(*(f"fine-tuning-at-{k}" for k in points)),),
+                family=family,
+            )
+            for name, network, points, family in (
+                ("figure-retraining", "LeNet with a falling rate", (500, 2000), "lenet"),
+                ("figure-retraining-resnet", "ResNet-8", (1000,), "resnet"),
+            )
+        ),
     ]
 }
 
@@ -437,6 +593,7 @@ def figures_of_run(settings: Settings) -> list[str]:
             experiment.dataset,
             recipe_columns(experiment),
             [arm.arm for arm in experiment.arms],
+            frozenset([*experiment.interpolation.pairs, *(["overlaps"] if experiment.compared_masks else [])]),
         )
         for name in settings.run_experiments
         for experiment in [settings.experiments[name]]

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from lottery.analysis.barriers import pairs_told
 from lottery.analysis.speed import read_levels
 from lottery.analysis.tables import columns_of, read_table
 from lottery.arms.places import DENSE
@@ -24,8 +25,11 @@ from lottery.figures import (
     dropout,
     hyperparameters,
     kinds,
+    lines,
     moments,
     noise,
+    overlaps,
+    recovered,
     ticket_weights,
     untrained,
 )
@@ -40,8 +44,14 @@ FORMATS, PUBLISHED = ("pdf", "svg", "png"), ("svg", "png")
 """
 
 DRAWN_BY: dict[type[kinds.Picture], Callable[[Any, pd.DataFrame, pd.DataFrame], Figure]] = {
-    kinds.ArmPanels: arm_panels.panels_of_arms,
     kinds.AlongTraining: along_training.curves_of_sizes,
+    kinds.ArmPanels: arm_panels.panels_of_arms,
+    kinds.BarrierAndGain: lines.barrier_and_gain,
+    kinds.Barriers: lines.barriers_by_size,
+    kinds.ByRewindPoint: lines.by_rewind_point,
+    kinds.OverlapsOnTheWay: overlaps.overlaps_on_the_way,
+    kinds.Recovered: recovered.recovered,
+    kinds.WhatIsSelected: overlaps.what_is_selected,
     kinds.AtMoments: moments.accuracy_by_size,
     kinds.ByNoise: noise.tickets_by_noise,
     kinds.ByDropout: dropout.tickets_by_dropout,
@@ -61,7 +71,7 @@ def draw(name: str, levels: pd.DataFrame, details: pd.DataFrame, outputs: list[P
     levels: the table levels.csv, with the columns of speed.csv; details: the further table that the catalog names.
     """
     entry = entry_of(name)
-    shown = entry.shown(trained_in(levels))
+    shown = entry.shown(trained_in(levels, details))
     if not shown:
         raise LotteryError(f"{name}: needs {entry.needed}, which this run does not train")
     levels = levels[levels["experiment"].isin(shown)]
@@ -115,8 +125,9 @@ def read_details(tables: Path, figure: str) -> pd.DataFrame:
     return read_table(tables / f"{name}.csv", columns_of(name))
 
 
-def trained_in(levels: pd.DataFrame) -> list[Trained]:
-    """The experiments of levels.csv."""
+def trained_in(levels: pd.DataFrame, details: pd.DataFrame) -> list[Trained]:
+    """The experiments of levels.csv; details: the further table of a figure, which may tell how alike masks are."""
+    compared = set(details["experiment"]) if "over_chance" in details else set()
     arms = levels.groupby("experiment")["arm"].unique()
     dense = levels[levels["arm"] == DENSE].drop_duplicates("experiment")
     return [
@@ -126,8 +137,10 @@ def trained_in(levels: pd.DataFrame) -> list[Trained]:
             row["dataset"],
             recipe_of(row),
             list(arms[row["experiment"]]),
+            frozenset([*pairs_told(levels[levels["experiment"] == row["experiment"]]), *told]),
         )
         for row in dense.to_dict("records")
+        for told in [["overlaps"] if row["experiment"] in compared else []]
     ]
 
 

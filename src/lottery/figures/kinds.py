@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, TypeAlias
 from lottery.errors import LotteryError
 from lottery.figures.looks import LOOKS
 
-Details = Literal["curves", "distributions"]
+Details = Literal["curves", "distributions", "overlaps"]
 
 Line: TypeAlias = tuple[str, float]
 """An arm and a size."""
@@ -105,6 +105,58 @@ class ByNoise(Picture):
     """Accuracy and generalisation gap of an arm's networks by their number of weights and the share of wrong labels."""
 
     arm: str
+
+
+@dataclass(frozen=True)
+class Recovered(Picture):
+    """The share of what the ticket has over `versus` that other arms recover, against the weights remaining."""
+
+    versus: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class Barriers(Picture):
+    """How much error rises on the lines between pairs of networks, on test and on training images, against the weights
+    remaining of the first; pairs, and what they are called.
+    """
+
+    pairs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ByRewindPoint(Picture):
+    """Test accuracy, and beside it how much error rises between twins, against the iteration that arms are rewound to.
+
+    lines: labels, and an arm of iteration 0, of others, its twins and theirs, with `*` for the iteration.
+    """
+
+    lines: Mapping[str, tuple[str, str, str, str]]
+
+
+@dataclass(frozen=True)
+class BarrierAndGain(Picture):
+    """A point for each experiment: how much error rises between twins of a pair, and what its tickets of a size gain
+    over `versus`.
+    """
+
+    pair: str
+    size: float
+    versus: str
+
+
+@dataclass(frozen=True)
+class OverlapsOnTheWay(Picture):
+    """Overlaps of masks over chance along training, and how far masks are from earlier ones, layer by layer."""
+
+    details: ClassVar[Details] = "overlaps"
+
+
+@dataclass(frozen=True)
+class WhatIsSelected(Picture):
+    """Which weights tickets keep: signs, movement, and overlaps with other masks at the end, layer by layer."""
+
+    details: ClassVar[Details] = "overlaps"
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,16 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Trained:
-    """What of an experiment decides which figures show it; recipe: its columns of `levels.csv`."""
+    """What of an experiment decides which figures show it; recipe: its columns of `levels.csv`; tells: the pairs of
+    networks that lines are measured between, and `overlaps` where masks are compared.
+    """
 
     experiment: str
     network: str
     dataset: str
     recipe: Mapping[str, str | float]
     arms: Collection[str]
+    tells: frozenset[str] = frozenset()
 
 
 class Selection(Protocol):
@@ -87,6 +90,19 @@ class WithWrongLabels:
 
     def __str__(self) -> str:
         return " with wrong labels"
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Those that tell one of these: of lines between pairs of networks, or how alike masks are."""
+
+    names: tuple[str, ...]
+
+    def of(self, trained: Sequence[Trained]) -> list[Trained]:
+        return [each for each in trained if each.tells & set(self.names)]
+
+    def __str__(self) -> str:
+        return f" that tells {' or '.join(self.names)}"
 
 
 @dataclass(frozen=True)

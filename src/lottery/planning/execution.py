@@ -10,15 +10,19 @@ from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from pathlib import Path
 
+from lottery.analysis.barriers import collect_barriers
 from lottery.analysis.collecting import collect
 from lottery.analysis.judging import judge_run
+from lottery.analysis.overlaps import compare_masks
 from lottery.analysis.tables import read_summary, write_table
 from lottery.analysis.ticket_weights import describe
+from lottery.arms.pairs import PAIRS
 from lottery.arms.places import DENSE, Place
 from lottery.errors import LotteryError
 from lottery.planning.tasks import Task, tasks_of
 from lottery.runs.jobs import Job
-from lottery.runs.listing import described, groups_of, levels_of
+from lottery.runs.lines import Line, lines
+from lottery.runs.listing import compared_files, described, groups_of, levels_of
 from lottery.runs.steps import STEPS
 from lottery.settings import Settings
 from lottery.training.job import train_members
@@ -83,6 +87,12 @@ def do(task: Task, settings: Settings, run: Path) -> float:
 
         if not job.path(run, "scores").exists():
             score(job, run)
+    elif task.verb == "interpolate":
+        from lottery.training.interpolation import interpolate
+
+        line = Line(job, PAIRS[task.name])
+        if not job.path(run, line.file).exists():
+            interpolate(line, run)
     elif not job.path(run, "mask" if task.verb == "prune" else "start").exists():
         STEPS[task.verb](job, run)
     return time.monotonic() - began
@@ -117,6 +127,17 @@ def finished_part(settings: Settings, run: Path) -> Settings:
         experiments[name] = experiment.model_copy(update={"arms": arms})
     if not experiments:
         raise LotteryError(f"{run}: no experiment has all of its dense networks")
+    part = settings.model_copy(update={"run_experiments": list(experiments), "experiments": experiments})
+    unmeasured = {
+        (line.job.place.experiment, line.pair.name)
+        for line in lines(part)
+        if not line.job.path(run, line.file).exists()
+    }
+    whole_files = all((run / file).exists() for file in compared_files(part))
+    for name, experiment in experiments.items():
+        pairs = [pair for pair in experiment.interpolation.pairs if (name, pair) not in unmeasured]
+        told = {"interpolation": experiment.interpolation.model_copy(update={"pairs": pairs})}
+        experiments[name] = experiment.model_copy(update=told | ({} if whole_files else {"compared_masks": []}))
     return settings.model_copy(update={"run_experiments": list(experiments), "experiments": experiments})
 
 
@@ -127,4 +148,8 @@ def write_tables(settings: Settings, run: Path) -> None:
         layers, distributions = describe(run, settings)
         write_table(run / "tables" / "layers.csv", layers)
         write_table(run / "tables" / "distributions.csv", distributions)
+    if lines(settings):
+        write_table(run / "tables" / "barriers.csv", collect_barriers(run, settings))
+    if compared_files(settings):
+        write_table(run / "tables" / "overlaps.csv", compare_masks(run, settings))
     judge_run(run)

@@ -192,6 +192,7 @@ class Plan:
             "prune": {"mask": mask},
             "score": {"scores": 4 * mask},
             "make-control": {"mask": mask, "start": parameters},
+            "interpolate": {},
         }[task.verb]
 
     def kept_bytes(self, keep: str) -> int:

@@ -7,7 +7,8 @@ from lottery.arms.lineage import File, arm, files_read, maker
 from lottery.arms.places import Place
 from lottery.figures.catalog import CATALOG, figures_of_run
 from lottery.runs.jobs import Job
-from lottery.runs.listing import described, described_files, trainings
+from lottery.runs.lines import lines
+from lottery.runs.listing import compared_files, described, described_files, trainings
 from lottery.settings import Settings
 
 
@@ -28,6 +29,7 @@ class Task:
 MADE: dict[str, tuple[str, ...]] = {
     "prepare-dataset": ("../data/{}.safetensors",),
     "train": ("trained.safetensors", "snapshots.safetensors", "history.csv", "summary.json"),
+    "interpolate": ("line-{}.csv",),
     "collect": (
         "tables/levels.csv",
         "tables/curves.csv",
@@ -36,6 +38,8 @@ MADE: dict[str, tuple[str, ...]] = {
         "tables/settings.json",
     ),
     "describe-tickets": ("tables/layers.csv", "tables/distributions.csv"),
+    "collect-barriers": ("tables/barriers.csv",),
+    "compare-masks": ("tables/overlaps.csv",),
     "judge-claims": ("tables/claims.csv", "tables/claims.md", "tables/claims.html"),
     "plot": ("figures/{}.pdf", "figures/{}.svg", "figures/{}.png"),
 }
@@ -48,7 +52,7 @@ def files_of(task: Task) -> list[str]:
         return [file.format(name) for name in task.name.split() or [""] for file in MADE[task.verb]]
     arrays: list[File] = ["scores", "mask", "start"] if arm(task.place.arm).masked else ["scores", "start"]
     made = MADE.get(task.verb) or [f"{file}.safetensors" for file in arrays if maker(task.place, file) == task.verb]
-    return [f"{task.place.folder}/{file}" for file in made]
+    return [f"{task.place.folder}/{file.format(task.name)}" for file in made]
 
 
 Tasks = dict[Task, list[Task]]
@@ -78,6 +82,15 @@ def tasks_of(settings: Settings) -> Tasks:
         read = set(described_files(settings))
         tasks[describe] = [task for task in tasks if task.place and read & set(files_of(task))]
         tables.append(describe)
+    if measured := lines(settings):
+        for line in measured:
+            ends = [Task("train", job.place) for job in line.jobs()]
+            tasks[Task("interpolate", line.job.place, line.pair.name)] = ends
+        tasks[Task("collect-barriers")] = [task for task in tasks if task.verb == "interpolate"]
+        tables.append(Task("collect-barriers"))
+    if compared_files(settings):
+        tasks[Task("compare-masks")] = trained
+        tables.append(Task("compare-masks"))
     tasks[Task("judge-claims")] = tables
     if figures := figures_of_run(settings):
         details = {f"tables/{CATALOG[figure].details}.csv" for figure in figures}

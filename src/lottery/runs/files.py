@@ -9,7 +9,7 @@ from lottery.runs.jobs import Job
 
 
 def weights(run: Path, job: Job, which: Weights | None) -> Arrays | None:
-    """Weights that lineage names, float32 [replicates, *shape], of several draws the first; None where it names none."""
+    """Weights that lineage names, float32 [replicates, *shape], of several draws the first; None where it has none."""
     if which is None:
         return None
     other = job.at(which.place)

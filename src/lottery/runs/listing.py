@@ -45,6 +45,46 @@ def trainings(settings: Settings) -> list[Job]:
     ]
 
 
+TWIN = "dense-twin"
+"""The arm of the dense network's starts with other batches."""
+
+
+def whole_arms(experiment: Experiment) -> list[str]:
+    """The arms of whole networks whose masks on the way are compared."""
+    return [DENSE, *(TWIN for chosen in experiment.arms if chosen.arm == TWIN)]
+
+
+def arms_with_masks(experiment: Experiment, level: int) -> list[str]:
+    """The arms that find masks of their own and are trained at a level."""
+    return [
+        chosen.arm
+        for chosen in experiment.arms
+        if arm(chosen.arm).criterion and level in levels_of(experiment, chosen.arm)
+    ]
+
+
+def compared_files(settings: Settings) -> list[str]:
+    """The files below `results/<run>` that tell how alike masks are."""
+    return [
+        f"{place.folder}/{file}.safetensors"
+        for name in settings.run_experiments
+        for experiment in [settings.experiments[name]]
+        if experiment.compared_masks
+        for group in groups_of(experiment)
+        for place, file in [
+            *((Place(name, group, arm_name, 0), file) for arm_name in whole_arms(experiment) for file in OF_A_COURSE),
+            *(
+                (Place(name, group, arm_name, level), "mask")
+                for level in experiment.compared_masks
+                for arm_name in arms_with_masks(experiment, level)
+            ),
+        ]
+    ]
+
+
+OF_A_COURSE = ("start", "snapshots", "trained")
+
+
 def described(settings: Settings) -> list[str]:
     """The experiments of whose tickets the tables tell which weights are in them: fully connected networks."""
     return [

@@ -181,6 +181,10 @@ def problems(experiment: Experiment) -> list[str]:
             check_lines(experiment, left, recipe.test_images or data.test_images)
         except LotteryError as error:
             found.append(f"interpolation.{error}")
+        for level in experiment.compared_masks:
+            if not 1 <= level <= experiment.levels:
+                told = f"level {level} is none of 1 to {experiment.levels}"
+                found.append(f"compared_masks: {told}")
     return [*found, *arms.values()]
 
 
