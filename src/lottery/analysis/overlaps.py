@@ -184,8 +184,8 @@ def kept_weights(network: Network, mask: Mask, course: Course) -> Iterator[Row]:
         known = {"replicate": course.replicate, "draw": 0, "of": DESCRIBED_ARM, "layer": layer_of(network, name)}
         for quantity, values in (("sign kept", same), ("movement", moved)):
             inside, outside = (float(values[part].mean()) if part.any() else np.nan for part in (kept, ~kept))
-            told = {"value": inside, "by_chance": outside, "over_chance": inside / outside if outside else np.nan}
-            yield {**known, "quantity": quantity, "iteration": course.end, **told}
+            numbers = {"value": inside, "by_chance": outside, "over_chance": inside / outside if outside else np.nan}
+            yield {**known, "quantity": quantity, "iteration": course.end, **numbers}
     first = network.layers[0]
     sides = int(np.sqrt(first.inputs))
     if not first.kernel and sides**2 == first.inputs:

@@ -1,7 +1,7 @@
 """The table of arms. A row reaches jobs as text, so a further one repeats none."""
 
 from lottery.arms.arm import Arm
-from lottery.arms.masks import Aligned, Borrowed, Moved, Pruned, Shuffled, Transferred, Whole
+from lottery.arms.masks import Aligned, Borrowed, Mask, Moved, Pruned, Shuffled, Transferred, Whole
 from lottery.arms.places import DENSE
 from lottery.arms.starts import (
     Constant,
@@ -14,6 +14,7 @@ from lottery.arms.starts import (
     Rewound,
     SameSign,
     ShuffledValues,
+    Start,
     TurnedSigns,
 )
 
@@ -46,7 +47,10 @@ def late_rewinding(k: int) -> list[Arm]:
     these and of the dense network: the same masks and weights, other batches.
     """
     iterative = f"iterative-at-{k}"
-    controls = {"reinit": (Borrowed(iterative), Fresh()), "random": (Shuffled(iterative), Rewound())}
+    controls: dict[str, tuple[Mask, Start]] = {
+        "reinit": (Borrowed(iterative), Fresh()),
+        "random": (Shuffled(iterative), Rewound()),
+    }
     return [
         Arm(iterative, Pruned(), Rewound(at=k)),
         Arm(f"{iterative}-twin", Borrowed(iterative), Rewound(), batches="own"),

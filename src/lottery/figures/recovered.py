@@ -29,10 +29,9 @@ def recovered(picture: Recovered, levels: pd.DataFrame, _: pd.DataFrame) -> Figu
         table = shares[shares["experiment"] == experiment]
         for axes, panel in zip(row, picture.panels, strict=True):
             for place, (arm, label) in enumerate(panel.lines.items()):
-                style, points = look(place, label), table[table["arm"] == arm].sort_values("percent")
-                axes.plot(
-                    points["percent"], points["share"], style.line, label=label, color=style.color, marker=style.marker
-                )
+                points, style = table[table["arm"] == arm].sort_values("percent"), look(place, label)
+                drawn = {"label": label, "color": style.color, "marker": style.marker}
+                axes.plot(points["percent"], points["share"], linestyle=style.line, **drawn)
             axes.axhline(0, color="0.4", linewidth=0.8)
             axes.axhline(1, color="0.4", linewidth=0.8)
             axes.axhline(0.5, color="0.4", linestyle=":", linewidth=0.8)
@@ -42,9 +41,7 @@ def recovered(picture: Recovered, levels: pd.DataFrame, _: pd.DataFrame) -> Figu
             if axes.get_legend_handles_labels()[0]:
                 axes.legend(fontsize="x-small", loc="best", frameon=True)
         row[0].set_ylabel(f"{experiment}\nshare of the ticket's advantage (%)")
-    text = (
-        f"Of the mean test accuracies at the end of training of n = {replicates_of(levels)} replicates. Dotted: half."
-    )
+    text = f"Of the mean test accuracies at the end of training, n = {replicates_of(levels)} replicates. Dotted: half."
     write_below(figure, text)
     return figure
 

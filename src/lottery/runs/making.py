@@ -59,7 +59,8 @@ def imitated_masks(
         index = job.replicates.index(member)
         theirs = of_member(ticket, index)
         if matched:
-            orders = matched_units(*(of_member(each, index) for each in matched), job.network)
+            ours, others = (of_member(each, index) for each in matched)
+            orders = matched_units(ours, others, job.network)
             theirs = in_order(theirs, orders, job.network)
         made.append(dict(mask.of(theirs, generators(job, member)("random mask"))))
     return stack(made)
