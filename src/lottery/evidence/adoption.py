@@ -15,8 +15,9 @@ from typing import cast
 
 from lottery.analysis.speed import read_levels
 from lottery.analysis.tables import read_summary
-from lottery.arms.lineage import Maker, files_read
+from lottery.arms.lineage import File, Maker, files_read
 from lottery.arms.pairs import PAIRS
+from lottery.arms.places import Place
 from lottery.arrays import read_bytes
 from lottery.code import REPOSITORY, of_verb
 from lottery.datasets.catalog import source
@@ -147,7 +148,10 @@ class Adoption:
         """Whether something that a task reads was let go."""
         if not task.place:
             return False
-        read = files_read(task.place, task.verb, self.job(task).experiment)
+        if task.verb == "interpolate":
+            read: list[tuple[Place, File]] = [(job.place, "trained") for job in line_of(self, task).jobs()]
+        else:
+            read = files_read(task.place, task.verb, self.job(task).experiment)
         return not all(self.job(task).at(place).path(self.run, file).exists() for place, file in read)
 
     def job(self, task: Task) -> Job:
