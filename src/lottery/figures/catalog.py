@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from lottery.analysis.appendix_g import INITIALISATIONS, LEARNING_RATES, NETWORKS, PRUNING_RATES
 from lottery.arms.places import DENSE
+from lottery.arms.rows import LATE_POINTS
 from lottery.errors import LotteryError, suggest
 from lottery.figures import kinds, selection
 from lottery.figures.kinds import ArmPanels, ByNoise, BySize, ByValue, ByWidth, Histograms, Panel
@@ -458,7 +459,7 @@ CATALOG = {
                 " (right), of networks whose weights and schedule go back to an iteration. After arXiv 1903.01611 and"
                 " 1912.05671.",
                 family=family,
-                selection=Telling(("ticket-twins-at-100", "ticket-twins-at-300")),
+                selection=Telling(tuple(f"ticket-twins-at-{k}" for k in LATE_POINTS)),
             )
             for name, title, family in (
                 ("figure-stability", "Stability to the noise of training, by the rewind point: LeNet", "lenet"),

@@ -19,6 +19,9 @@ from lottery.figures.style import PAPER_TICKS, WIDTH, caption, percent_axis, wei
 NO_BARRIER = 0.02
 """What counts as no barrier (Frankle et al., 1912.05671)."""
 
+TICKS = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Of the axis of barriers, a straight one below what counts as none and logarithmic above."""
+
 PARTS = {"test": "test images", "train": "training images"}
 
 
@@ -67,10 +70,9 @@ def draw(axes: Axes, rows: pd.DataFrame, x: str, y: str, style: Look) -> None:
 def limit(axes: Axes) -> None:
     """The axis of barriers, fractions shown in points, with the limit of what counts as none."""
     axes.set_yscale("symlog", linthresh=NO_BARRIER)
-    axes.set_yticks([0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5])
-    axes.minorticks_off()
     axes.set_ylim(-0.005, 0.9)
-    percent_axis(axes)
+    axes.set_yticks(TICKS, [f"{100 * tick:g}" for tick in TICKS])
+    axes.minorticks_off()
     axes.axhline(NO_BARRIER, color="0.4", linestyle=":", linewidth=0.8)
 
 
@@ -148,12 +150,14 @@ def barrier_and_gain(picture: BarrierAndGain, levels: pd.DataFrame, _: pd.DataFr
         own = dict(list(table.groupby("arm")))
         if not {"iterative", picture.versus} <= own.keys():
             continue
-        accuracy = {}
-        for arm in ("iterative", picture.versus):
-            size = nearest_size(own[arm]["weights_remaining"], picture.size / 100)
-            rows = own[arm][own[arm]["weights_remaining"] == size]
-            accuracy[arm] = 100 * rows.groupby("replicate")[FINAL].mean()
-        gains = accuracy["iterative"] - accuracy[picture.versus]
+        size = nearest_size(own[picture.versus]["weights_remaining"], picture.size / 100)
+        if size is None:
+            continue
+        accuracies = [
+            100 * rows[rows["weights_remaining"] == size].groupby("replicate")[FINAL].mean()
+            for rows in (own["iterative"], own[picture.versus])
+        ]
+        gains = accuracies[0] - accuracies[1]
         spread = [[[each.mean() - each.min()], [each.max() - each.mean()]] for each in (barriers, gains)]
         axes.errorbar(
             barriers.mean(),
