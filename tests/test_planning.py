@@ -212,7 +212,8 @@ def test_the_verb_tells_a_plan_and_starts_nothing(tmp_path, capsys, monkeypatch)
     said = capsys.readouterr().out
     assert "run 'quick' from nothing" in said
     assert "212, of which 81 train 243 networks" in said
-    assert "496 MB" in said
+    assert "716 MB" in said
+    assert "496 MB with keep: without-early-stop" in said
     assert not list(elsewhere.iterdir())
 
 

@@ -32,11 +32,14 @@ def verify(
 ) -> None:
     """Recompute a finished run from its files: masks, starts, accuracies and tables; names each file that is wrong."""
     from lottery.evidence.verification import verify as wrong_in
+    from lottery.evidence.verification import without_early_stop
 
     wrong = list(wrong_in(run, data or run.parent / "data"))
     if wrong:
         raise LotteryError("\n".join([f"{len(wrong)} files are wrong:", *wrong]))
     print(f"{run}: masks, starts, weights, accuracies and tables are what they should be")
+    if told := without_early_stop(run):
+        print(f"{run}: {told}")
 
 
 def let_go(run: Run, *, settings: SettingsFile = None) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,10 +40,11 @@ from lottery.planning.tasks import tasks_of
 from lottery.runs import making
 from lottery.runs.files import mask, scores, survivors, ticket, weights
 from lottery.runs.jobs import Job, network_of
+from lottery.runs.keeping import kept_file
 from lottery.runs.listing import described, trainings
 from lottery.runs.reading import read_finished_run
 from lottery.settings import Settings
-from lottery.training.engines import engine_name, engine_of
+from lottery.training.engines import Engine, engine_name, engine_of
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +52,14 @@ ROUNDING = 2
 """Images that another processor may put into another class: two outputs are equal there but for rounding."""
 
 
+LOSSES_APART = 1e-3
+"""How far a loss may be from that computed anew, as a share of it; 1e-5 nats where it is small."""
+
 SCORES_APART = 1e-3
 """How far scores may be from those computed anew, whose sums another processor adds in another order."""
+
+
+EARLY_STOP = "early-stop.safetensors"
 
 
 class Wrong(Exception):  # noqa: N818 - a finding
@@ -123,6 +131,26 @@ def evaluated_images(settings: Settings, experiment: str, datasets: Path) -> Eva
     return Evaluated({part: len(images) for part, images in splits[0].parts.items()}, resident)
 
 
+def has_early_stop(run: Path, job: Job, summary: Summary) -> bool:
+    """Whether a training's weights at early stop should be there: older code wrote none, and a finished run that does
+    not keep them lets them go.
+    """
+    there = job.path(run, "early-stop").exists()
+    kept = kept_file(job.settings, job.place, "early-stop", job.settings.keep)
+    return there or (kept and EARLY_STOP in summary.sha256)
+
+
+def without_early_stop(run: Path) -> str:
+    """How many trainings of a finished run have no weights at early stop, by which accuracies there are recomputed;
+    empty when all have them.
+    """
+    settings = read_finished_run(run / "tables" / "settings.json")
+    jobs = [Job(settings, task.training) for task in tasks_of(settings) if task.training]
+    without = sum(not has_early_stop(run, job, read_summary(run / job.place.folder)) for job in jobs)
+    told = "kept no weights at early stop, so the accuracies there were not recomputed"
+    return f"{without} of {len(jobs)} trainings {told}" if without else ""
+
+
 class Verification:
     """One training job's files, and all that they are made of."""
 
@@ -136,12 +164,15 @@ class Verification:
         """Raise Wrong for the first thing that is wrong."""
         summary = read_summary(self.folder)
         self.check_summary(summary)
+        stopped = has_early_stop(self.run, self.job, summary)
+        checksums = {name: sha256 for name, sha256 in summary.sha256.items() if stopped or name != EARLY_STOP}
         named = {"start.safetensors", "trained.safetensors", "snapshots.safetensors", "history.csv"}
         named |= {"mask.safetensors"} if self.job.arm.masked else set()
-        if set(summary.sha256) != named:
+        named |= {EARLY_STOP} if stopped else set()
+        if set(checksums) != named:
             told = f"sha256 names {sorted(summary.sha256)}, expected {sorted(named)}"
             raise Wrong(self.folder / "summary.json", told)
-        for name, sha256 in summary.sha256.items():
+        for name, sha256 in checksums.items():
             if hashlib.sha256(read_bytes(self.folder / name)).hexdigest() != sha256:
                 raise Wrong(self.folder / name, "is not the file that summary.json speaks of (SHA-256)")
         start = self.parameters("start.safetensors")
@@ -150,11 +181,15 @@ class Verification:
             self.check_mask(own)
         self.check_start(start, own)
         trained = self.parameters("trained.safetensors")
-        for iteration in (None, *self.job.snapshots):
-            self.check_pruned(iteration, trained if iteration is None else self.snapshot(iteration), own)
+        early_stop = self.parameters(EARLY_STOP) if stopped else None
+        self.check_pruned("trained.safetensors", trained, own)
+        if early_stop:
+            self.check_pruned(EARLY_STOP, early_stop, own)
+        for iteration in self.job.snapshots:
+            self.check_pruned("snapshots.safetensors", self.snapshot(iteration), own, f" at iteration {iteration}")
         self.check_history(summary)
         if self.images:
-            self.check_accuracies(summary, trained, own, self.images)
+            self.check_accuracies(summary, trained, early_stop, own, self.images)
 
     def parameters(self, name: str) -> Arrays:
         return read_parameters(self.folder / name, self.job.network, len(self.job.members))
@@ -162,12 +197,10 @@ class Verification:
     def snapshot(self, iteration: int) -> Arrays:
         return read_snapshot(self.folder / "snapshots.safetensors", iteration, self.job.network, len(self.job.members))
 
-    def check_pruned(self, iteration: int | None, found: Arrays, own: Arrays) -> None:
-        """Weights that the mask prunes are 0, after training and, where an iteration is given, in its snapshot."""
+    def check_pruned(self, file: str, found: Arrays, own: Arrays, at: str = "") -> None:
+        """Weights that the mask prunes are 0 in those of a file; at: which of the file's."""
         for name, kept in own.items():
             if found[name][kept == 0].any():
-                file = "trained.safetensors" if iteration is None else "snapshots.safetensors"
-                at = "" if iteration is None else f" at iteration {iteration}"
                 raise Wrong(self.folder / file, f"{name} has pruned weights that are not 0{at}")
 
     def check_summary(self, summary: Summary) -> None:
@@ -276,7 +309,9 @@ class Verification:
             if told != found:
                 raise Wrong(path, f"iteration, loss and accuracy of the least validation loss are {found}, not {told}")
 
-    def check_accuracies(self, summary: Summary, trained: Arrays, own: Arrays, images: Evaluated) -> None:
+    def check_accuracies(
+        self, summary: Summary, trained: Arrays, early_stop: Arrays | None, own: Arrays, images: Evaluated
+    ) -> None:
         """The accuracies told are those of the weights, and the validation images those of each replicate."""
         network, recipe = self.job.network, self.job.training
         engine = engine_of(network, recipe)
@@ -294,11 +329,32 @@ class Verification:
             }
             file = "history.csv" if part == "validation" else "summary.json"
             self.compare(summary, part, evaluated.evaluate(part)[1], told, file, "trained.safetensors", images)
+        if early_stop:
+            self.check_early_stop(summary, early_stop, evaluated, images)
         for iteration in self.job.snapshots:
             evaluated.load(self.snapshot(iteration))
             accuracies = evaluated.evaluate("validation")[1]
             told = {who: reached.get((*who, iteration)) for who in told}
             self.compare(summary, "validation", accuracies, told, "history.csv", f"the snapshot of {iteration}", images)
+
+    def check_early_stop(self, summary: Summary, early_stop: Arrays, evaluated: Engine, images: Evaluated) -> None:
+        """Loss and accuracies told of the early stop are those of the weights there."""
+        evaluated.load(early_stop)
+        for part in images.count:
+            losses, accuracies = evaluated.evaluate(part)
+            key = f"{part}_accuracy_at_early_stop"
+            told = {(member.replicate, member.draw): getattr(member, key) for member in summary.members}
+            self.compare(summary, part, accuracies, told, "summary.json", EARLY_STOP, images, " at early stop")
+            if part != "validation":
+                continue
+            for member, loss in zip(summary.members, losses.tolist(), strict=True):
+                known = member.validation_loss_at_early_stop
+                if known is not None and not math.isclose(known, loss, rel_tol=LOSSES_APART, abs_tol=1e-5):
+                    who = f"replicate {member.replicate}, draw {member.draw}"
+                    raise Wrong(
+                        self.folder / "summary.json",
+                        f"{who}: validation loss at early stop is told as {known}, {EARLY_STOP} has {loss}",
+                    )
 
     def compare(
         self,
@@ -309,6 +365,7 @@ class Verification:
         file: str,
         weights_of: str,
         images: Evaluated,
+        when: str = "",
     ) -> None:
         """Raise Wrong unless accuracies [members] are those told of each replicate and draw that did not diverge."""
         for member, accuracy in zip(summary.members, accuracies.tolist(), strict=True):
@@ -318,7 +375,7 @@ class Verification:
             if known is None or abs(known - accuracy) * images.count[part] > ROUNDING:
                 raise Wrong(
                     self.folder / file,
-                    f"replicate {member.replicate}, draw {member.draw}: {part} accuracy is told as {known},"
+                    f"replicate {member.replicate}, draw {member.draw}: {part} accuracy{when} is told as {known},"
                     f" {weights_of} has {accuracy} (with the images that this code chooses; the run is of"
                     f" commit {summary.git_commit})",
                 )
