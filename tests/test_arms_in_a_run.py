@@ -156,17 +156,24 @@ def test_scores_of_images_choose_the_mask(run):
 
 
 @pytest.mark.parametrize(
-    ("keep", "weights", "masks"),
-    [("everything", True, True), ("last-level", False, True), ("tables", False, False)],
+    ("keep", "weights", "early_stop", "masks"),
+    [
+        ("everything", True, True, True),
+        ("without-early-stop", True, False, True),
+        ("last-level", False, False, True),
+        ("tables", False, False, False),
+    ],
 )
-def test_a_finished_run_keeps_what_its_settings_say(run, tmp_path, keep, weights, masks):
+def test_a_finished_run_keeps_what_its_settings_say(run, tmp_path, keep, weights, early_stop, masks):
     copy = tmp_path / "arms"
     shutil.copytree(run, copy)
     settings = read_settings_of(run).model_copy(update={"keep": keep})
     removed = let_go(copy, settings)
     folder = copy / "first/r0-1/iterative"
     assert (folder / "level1/trained.safetensors").exists() == weights
+    assert (folder / "level1/early-stop.safetensors").exists() == early_stop
     assert (folder / "level2/trained.safetensors").exists() == (keep != "tables")
+    assert (folder / "level2/early-stop.safetensors").exists() == (keep in ("everything", "last-level"))
     assert (folder / "level1/mask.safetensors").exists() == masks
     assert (folder / "level1/summary.json").exists()
     assert (copy / "first/r0-1/dense/level0/start.safetensors").exists() == (keep != "tables")

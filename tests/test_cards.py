@@ -248,7 +248,7 @@ def dense_training(**recipe: object) -> TrainingJob:
 def test_the_summary_names_the_card(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H100 80GB HBM3")
     monkeypatch.setattr(job_module, "file_digest", lambda path: path.name)
-    result = Record([], Result(), {}, {})
+    result = Record([], Result(), {}, {}, {})
     found = {}
     for device in ("cpu", "cuda"):
         found[device] = summary(dense_training(device=device, engine="torch"), tmp_path, [result], {}, 0.0, None)
@@ -306,7 +306,7 @@ from lottery.training import cards, job
 def train(job, run, threads):
     note("start", os.environ["CUDA_VISIBLE_DEVICES"])
     time.sleep(2)
-    for file in ("trained", "snapshots", "history.csv", "summary.json"):
+    for file in ("trained", "early-stop", "snapshots", "history.csv", "summary.json"):
         job.path(run, file).touch()
     note("end", os.environ["CUDA_VISIBLE_DEVICES"])
 

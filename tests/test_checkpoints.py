@@ -63,7 +63,7 @@ def to_the_end(course: Course) -> list[bytes]:
     weights = [
         values.tobytes()
         for record in course.records
-        for arrays in (record.trained, *record.snapshots.values())
+        for arrays in (record.trained, record.early_stop, *record.snapshots.values())
         for values in arrays.values()
     ]
     return [*weights, *(repr((record.rows, record.result.early_stop_iteration)).encode() for record in course.records)]
@@ -204,7 +204,7 @@ def outcome(folder: Path) -> dict[str, object]:
             assert summary.pop("job_seconds") > 0
             assert all(member.pop("train_seconds") > 0 for member in summary["members"])
             found[name] = summary
-    assert len(found) == 5 + 6, list(found)
+    assert len(found) == 6 + 7, list(found)
     return found
 
 

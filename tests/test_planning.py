@@ -198,7 +198,8 @@ def test_the_verb_tells_a_plan_and_starts_nothing(tmp_path, capsys, monkeypatch)
     said = capsys.readouterr().out
     assert "run 'quick' from nothing" in said
     assert "124, of which 49 train 147 networks" in said
-    assert "320 MB" in said
+    assert "462 MB" in said
+    assert "320 MB with keep: without-early-stop" in said
     assert not list(elsewhere.iterdir())
 
 

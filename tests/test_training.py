@@ -186,6 +186,7 @@ def test_early_stop_is_the_first_least_validation_loss_of_each_member():
     assert record.result.train_accuracy_at_early_stop == 0.02
     assert record.result.test_accuracy_final == 0.5
     assert record.trained["point"] == 5, "training runs to its end"
+    assert (record.early_stop["point"], other.early_stop["point"]) == (2, 5)
     assert {iteration: kept["point"] for iteration, kept in record.snapshots.items()} == {300: 3, 500: 5}
     assert [row.iteration for row in record.rows] == [0, 100, 200, 300, 400, 500]
     assert [row.iteration for row in record.rows if not np.isnan(row.test_accuracy)] == [0, 200, 400]
@@ -203,6 +204,7 @@ def test_a_diverged_member_has_no_result_and_the_others_go_on():
     }
     assert lost.result.diverged_iteration == 300
     assert lost.trained["point"] == 2, "its weights are those of its least validation loss before"
+    assert (lost.early_stop["point"], other.early_stop["point"]) == (2, 4)
     assert [int(kept["point"]) for kept in lost.snapshots.values()] == [1, 2, 2]
     assert [int(kept["point"]) for kept in other.snapshots.values()] == [1, 3, 4]
     assert [row.iteration for row in lost.rows] == [0, 100, 200, 300]

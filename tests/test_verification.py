@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from conftest import configured, made_by_verbs, merged
 
-from lottery.arrays import read_arrays, write_arrays
+from lottery.arrays import read_arrays, write_arrays, write_text
 from lottery.commands.main import main
 from lottery.evidence.verification import verify
 
@@ -241,3 +241,160 @@ def test_a_run_that_was_asked_for_tables_alone_is_verified_for_them(finished, tm
     for path in (tmp_path / "smoke/tables").glob("claims.*"):
         path.unlink()
     assert list(verify(tmp_path / "smoke", finished / "data")) == []
+
+
+OVERTRAINED = {
+    "run": "run",
+    "run_experiments": ["e"],
+    "experiments": {
+        "e": {
+            "dataset": "mnist",
+            "network": "lenet-20-10",
+            "levels": 1,
+            "replicates": 2,
+            "replicates_per_job": 2,
+            "training": {
+                "learning_rate": 0.03,
+                "batch_size": 20,
+                "iterations": 200,
+                "training_images": 60,
+                "validation_images": 200,
+                "test_images": 200,
+                "validation_every": 20,
+                "test_every": 200,
+            },
+            "arms": [{"arm": "iterative"}],
+        }
+    },
+}
+"""Networks that have learnt their few images by heart long before the end, so early stop is before it."""
+
+DENSE, TICKET = "e/r0-1/dense/level0", "e/r0-1/iterative/level1"
+
+
+@pytest.fixture(scope="module", params=["sparse", "torch"])
+def overtrained(request, mnist, tmp_path_factory) -> Path:
+    """The results folder of such a run, with tables and verdicts."""
+    results = tmp_path_factory.mktemp(request.param)
+    (results / "data").mkdir()
+    (results / "data/mnist.safetensors").symlink_to(mnist)
+    settings = json.loads(json.dumps(OVERTRAINED))
+    settings["experiments"]["e"]["training"]["engine"] = request.param
+    write_text(results / "run/settings.json", json.dumps(settings))
+    for verb, place in [*((verb, DENSE) for verb in ("initialize", "train")), *((verb, TICKET) for verb in STEPS)]:
+        assert main([verb, str(results / "run"), place]) == 0
+    make_tables(results / "run")
+    return results
+
+
+STEPS = ("prune", "rewind", "train")
+
+
+def make_tables(run: Path) -> None:
+    for verb in ("collect", "describe-tickets", "judge-claims"):
+        assert main([verb, str(run)]) == 0
+
+
+def copied(results: Path, tmp_path: Path) -> Path:
+    """The run in a copy of its results."""
+    shutil.copytree(results, tmp_path / "results", symlinks=True)
+    return tmp_path / "results/run"
+
+
+def wrong_in(run: Path) -> list[str]:
+    return list(verify(run, run.parent / "data"))
+
+
+def stops(run: Path) -> list[int]:
+    return pd.read_csv(run / "tables/levels.csv")["early_stop_iteration"].tolist()
+
+
+def tell(folder: Path, key: str, value: float) -> None:
+    """Tell another result at early stop of the first member: in the summary, and in the history where it has it."""
+    summary = json.loads((folder / "summary.json").read_text())
+    member = summary["members"][0]
+    member[f"{key}_at_early_stop"] = value
+    history = pd.read_csv(folder / "history.csv")
+    if key in history:
+        at = (history["iteration"] == member["early_stop_iteration"]) & (history["replicate"] == 0)
+        history.loc[at, key] = value
+        history.to_csv(folder / "history.csv", index=False)
+    summary["sha256"]["history.csv"] = hashlib.sha256((folder / "history.csv").read_bytes()).hexdigest()
+    (folder / "summary.json").write_text(json.dumps(summary))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("train_accuracy", 0.1), ("test_accuracy", 0.99), ("validation_accuracy", 0.99), ("validation_loss", 0.01)],
+)
+def test_a_wrong_result_at_early_stop_is_found_though_history_and_tables_agree(overtrained, tmp_path, key, value):
+    run = copied(overtrained, tmp_path)
+    assert max(stops(run)) < 200
+    assert wrong_in(run) == []
+    tell(run / TICKET, key, value)
+    make_tables(run)
+    (wrong,) = wrong_in(run)
+    told = f"{key.replace('_', ' ')} at early stop is told as {value}, early-stop.safetensors has "
+    assert wrong.startswith(f"{run / TICKET}/summary.json: replicate 0, draw 0: {told}")
+
+
+def test_weights_that_are_not_of_the_early_stop_are_found(overtrained, tmp_path):
+    run = copied(overtrained, tmp_path)
+    forged(lambda path: shutil.copyfile(path.with_name("trained.safetensors"), path))(
+        run / TICKET / "early-stop.safetensors"
+    )
+    (wrong,) = wrong_in(run)
+    assert wrong.startswith(f"{run / TICKET}/summary.json: replicate 0, draw 0: ")
+    assert "at early stop is told as" in wrong
+
+
+def test_pruned_weights_at_early_stop_are_0(overtrained, tmp_path):
+    run = copied(overtrained, tmp_path)
+    pruned = np.argwhere(read_arrays(run / TICKET / "mask.safetensors")["fc1.weight"] == 0)[0]
+    change = array_change("fc1.weight", tuple(pruned), lambda value: value + 1)
+    forged(change)(run / TICKET / "early-stop.safetensors")
+    assert wrong_in(run) == [f"{run / TICKET}/early-stop.safetensors: fc1.weight has pruned weights that are not 0"]
+
+
+def forget_early_stop(folder: Path) -> None:
+    """As older code left a training."""
+    (folder / "early-stop.safetensors").unlink()
+    summary = json.loads((folder / "summary.json").read_text())
+    del summary["sha256"]["early-stop.safetensors"]
+    (folder / "summary.json").write_text(json.dumps(summary))
+
+
+def test_an_older_run_is_verified_for_what_it_has_and_says_so(overtrained, tmp_path, capsys):
+    run = copied(overtrained, tmp_path)
+    forget_early_stop(run / TICKET)
+    assert main(["verify", str(run)]) == 0
+    assert "1 of 2 trainings kept no weights at early stop, so the accuracies there were not recomputed" in (
+        capsys.readouterr().out
+    )
+    tell(run / TICKET, "train_accuracy", 0.1)
+    make_tables(run)
+    assert wrong_in(run) == [], "nothing is left that would tell"
+
+
+def test_a_run_that_lets_go_of_weights_at_early_stop_says_so(overtrained, tmp_path, capsys):
+    run = copied(overtrained, tmp_path)
+    for path in (run / "settings.json", run / "tables/settings.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"keep": "without-early-stop"}))
+    assert main(["let-go", str(run)]) == 0
+    assert not list(run.rglob("early-stop.safetensors"))
+    capsys.readouterr()
+    assert main(["verify", str(run)]) == 0
+    assert "2 of 2 trainings kept no weights at early stop" in capsys.readouterr().out
+
+
+def test_weights_at_early_stop_that_are_missing_or_not_named_are_found(overtrained, tmp_path):
+    run = copied(overtrained, tmp_path)
+    path = run / TICKET / "early-stop.safetensors"
+    (run / "elsewhere").write_bytes(path.read_bytes())
+    path.unlink()
+    (wrong,) = wrong_in(run)
+    assert wrong.startswith(f"{path}: cannot be read: No such file")
+    path.write_bytes((run / "elsewhere").read_bytes())
+    text('"early-stop.safetensors"', '"history.csv"')(run / TICKET / "summary.json")
+    (wrong,) = wrong_in(run)
+    assert wrong.startswith(f"{run / TICKET}/summary.json: sha256 names ['history.csv', ")

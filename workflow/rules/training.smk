@@ -6,6 +6,7 @@ rule train:
         made_from=files_read("train"),
     output:
         trained="<results>/{experiment}/{replicates}/{arm}/level{level}/trained.safetensors",
+        early_stop="<results>/{experiment}/{replicates}/{arm}/level{level}/early-stop.safetensors",
         snapshots="<results>/{experiment}/{replicates}/{arm}/level{level}/snapshots.safetensors",
         history="<results>/{experiment}/{replicates}/{arm}/level{level}/history.csv",
         summary="<results>/{experiment}/{replicates}/{arm}/level{level}/summary.json",

@@ -12,7 +12,7 @@ from lottery.errors import LotteryError, suggest
 from lottery.pruning.criteria import CRITERIA
 from lottery.settings import Experiment
 
-File = Literal["start", "mask", "trained", "snapshots", "scores"]
+File = Literal["start", "mask", "trained", "early-stop", "snapshots", "scores"]
 
 Maker = Literal["initialize", "prune", "rewind", "make-control", "train", "score"]
 """The verbs that write these files."""
@@ -115,7 +115,7 @@ def trained_to(row: Arm, experiment: Experiment) -> int:
 def maker(place: Place, file: File) -> Maker:
     """The verb that writes a file of a place."""
     row = arm(place.arm)
-    if file in ("trained", "snapshots"):
+    if file in ("trained", "early-stop", "snapshots"):
         return "train"
     if file == "scores":
         return "score"

@@ -54,11 +54,14 @@ def verify(
         verify_file(run, data or Path("results/data"))
         return
     from lottery.evidence.verification import verify as wrong_in
+    from lottery.evidence.verification import without_early_stop
 
     wrong = list(wrong_in(run, data or run.parent / "data"))
     if wrong:
         raise LotteryError("\n".join([f"{len(wrong)} files are wrong:", *wrong]))
     print(f"{run}: masks, starts, weights, accuracies and tables are what they should be")
+    if told := without_early_stop(run):
+        print(f"{run}: {told}")
 
 
 def adopt(run: Run, *, settings: SettingsFile = None) -> None:

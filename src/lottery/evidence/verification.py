@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,11 +44,12 @@ from lottery.pruning.criteria import CRITERIA
 from lottery.runs import making
 from lottery.runs.files import mask, matched, scores, survivors, ticket, weights
 from lottery.runs.jobs import Job, network_of
+from lottery.runs.keeping import kept_file
 from lottery.runs.lines import Line, lines
 from lottery.runs.listing import described, trainings
 from lottery.runs.reading import read_finished_run
 from lottery.settings import Settings
-from lottery.training.engines import engine_name, engine_of
+from lottery.training.engines import Engine, engine_name, engine_of
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +57,14 @@ ROUNDING = 2
 """Images that another processor may put into another class: two outputs are equal there but for rounding."""
 
 
+LOSSES_APART = 1e-3
+"""How far a loss may be from that computed anew, as a share of it; 1e-5 nats where it is small."""
+
 SCORES_APART = 1e-3
 """How far scores may be from those computed anew, whose sums another processor adds in another order."""
+
+
+EARLY_STOP = "early-stop.safetensors"
 
 
 class Wrong(Exception):  # noqa: N818 - a finding
@@ -134,6 +142,26 @@ def evaluated_images(settings: Settings, experiment: str, datasets: Path) -> Eva
     return Evaluated({part: len(images) for part, images in splits[0].parts.items()}, resident)
 
 
+def has_early_stop(run: Path, job: Job, summary: Summary) -> bool:
+    """Whether a training's weights at early stop should be there: older code wrote none, and a finished run that does
+    not keep them lets them go.
+    """
+    there = job.path(run, "early-stop").exists()
+    kept = kept_file(job.settings, job.place, "early-stop", job.settings.keep)
+    return there or (kept and EARLY_STOP in summary.sha256)
+
+
+def without_early_stop(run: Path) -> str:
+    """How many trainings of a finished run have no weights at early stop, by which accuracies there are recomputed;
+    empty when all have them.
+    """
+    settings = read_finished_run(run / "tables" / "settings.json")
+    jobs = [Job(settings, task.training) for task in tasks_of(settings) if task.training]
+    without = sum(not has_early_stop(run, job, read_summary(run / job.place.folder)) for job in jobs)
+    told = "kept no weights at early stop, so the accuracies there were not recomputed"
+    return f"{without} of {len(jobs)} trainings {told}" if without else ""
+
+
 class Verification:
     """One training job's files, and all that they are made of."""
 
@@ -148,26 +176,34 @@ class Verification:
         summary = read_summary(self.folder)
         self.check_summary(summary)
         self.check_checksums(summary)
+        stopped = has_early_stop(self.run, self.job, summary)
         start = self.parameters("start.safetensors")
         own = mask(self.run, self.job) if self.job.arm.masked else {}
         if own:
             self.check_mask(own)
         self.check_start(start, own)
         trained = self.parameters("trained.safetensors")
-        for iteration in (None, *self.job.snapshots):
-            self.check_pruned(iteration, trained if iteration is None else self.snapshot(iteration), own)
+        early_stop = self.parameters(EARLY_STOP) if stopped else None
+        self.check_pruned("trained.safetensors", trained, own)
+        if early_stop:
+            self.check_pruned(EARLY_STOP, early_stop, own)
+        for iteration in self.job.snapshots:
+            self.check_pruned("snapshots.safetensors", self.snapshot(iteration), own, f" at iteration {iteration}")
         self.check_history(summary)
         if self.images:
-            self.check_accuracies(summary, trained, own, self.images)
+            self.check_accuracies(summary, trained, early_stop, own, self.images)
 
     def check_checksums(self, summary: Summary, let_go: Collection[str] = ()) -> None:
         """The files are those that the training read and wrote; let_go: names of those that may be absent."""
+        stopped = has_early_stop(self.run, self.job, summary)
+        checksums = {name: sha256 for name, sha256 in summary.sha256.items() if stopped or name != EARLY_STOP}
         named = {"start.safetensors", "trained.safetensors", "snapshots.safetensors", "history.csv"}
         named |= {"mask.safetensors"} if self.job.arm.masked else set()
-        if set(summary.sha256) != named:
+        named |= {EARLY_STOP} if stopped else set()
+        if set(checksums) != named:
             told = f"sha256 names {sorted(summary.sha256)}, expected {sorted(named)}"
             raise Wrong(self.folder / "summary.json", told)
-        for name, sha256 in summary.sha256.items():
+        for name, sha256 in checksums.items():
             if name in let_go and not (self.folder / name).exists():
                 continue
             if hashlib.sha256(read_bytes(self.folder / name)).hexdigest() != sha256:
@@ -179,12 +215,10 @@ class Verification:
     def snapshot(self, iteration: int) -> Arrays:
         return read_snapshot(self.folder / "snapshots.safetensors", iteration, self.job.network, len(self.job.members))
 
-    def check_pruned(self, iteration: int | None, found: Arrays, own: Arrays) -> None:
-        """Weights that the mask prunes are 0, after training and, where an iteration is given, in its snapshot."""
+    def check_pruned(self, file: str, found: Arrays, own: Arrays, at: str = "") -> None:
+        """Weights that the mask prunes are 0 in those of a file; at: which of the file's."""
         for name, kept in own.items():
             if found[name][kept == 0].any():
-                file = "trained.safetensors" if iteration is None else "snapshots.safetensors"
-                at = "" if iteration is None else f" at iteration {iteration}"
                 raise Wrong(self.folder / file, f"{name} has pruned weights that are not 0{at}")
 
     def check_summary(self, summary: Summary) -> None:
@@ -299,7 +333,9 @@ class Verification:
             if told != found:
                 raise Wrong(path, f"iteration, loss and accuracy of the least validation loss are {found}, not {told}")
 
-    def check_accuracies(self, summary: Summary, trained: Arrays, own: Arrays, images: Evaluated) -> None:
+    def check_accuracies(
+        self, summary: Summary, trained: Arrays, early_stop: Arrays | None, own: Arrays, images: Evaluated
+    ) -> None:
         """The accuracies told are those of the weights, and the validation images those of each replicate."""
         network, recipe = self.job.network, self.job.training
         engine = engine_of(network, recipe)
@@ -317,11 +353,32 @@ class Verification:
             }
             file = "history.csv" if part == "validation" else "summary.json"
             self.compare(summary, part, evaluated.evaluate(part)[1], told, file, "trained.safetensors", images)
+        if early_stop:
+            self.check_early_stop(summary, early_stop, evaluated, images)
         for iteration in self.job.snapshots:
             evaluated.load(self.snapshot(iteration))
             accuracies = evaluated.evaluate("validation")[1]
             told = {who: reached.get((*who, iteration)) for who in told}
             self.compare(summary, "validation", accuracies, told, "history.csv", f"the snapshot of {iteration}", images)
+
+    def check_early_stop(self, summary: Summary, early_stop: Arrays, evaluated: Engine, images: Evaluated) -> None:
+        """Loss and accuracies told of the early stop are those of the weights there."""
+        evaluated.load(early_stop)
+        for part in images.count:
+            losses, accuracies = evaluated.evaluate(part)
+            key = f"{part}_accuracy_at_early_stop"
+            told = {(member.replicate, member.draw): getattr(member, key) for member in summary.members}
+            self.compare(summary, part, accuracies, told, "summary.json", EARLY_STOP, images, " at early stop")
+            if part != "validation":
+                continue
+            for member, loss in zip(summary.members, losses.tolist(), strict=True):
+                known = member.validation_loss_at_early_stop
+                if known is not None and not math.isclose(known, loss, rel_tol=LOSSES_APART, abs_tol=1e-5):
+                    who = f"replicate {member.replicate}, draw {member.draw}"
+                    raise Wrong(
+                        self.folder / "summary.json",
+                        f"{who}: validation loss at early stop is told as {known}, {EARLY_STOP} has {loss}",
+                    )
 
     def compare(
         self,
@@ -332,6 +389,7 @@ class Verification:
         file: str,
         weights_of: str,
         images: Evaluated,
+        when: str = "",
     ) -> None:
         """Raise Wrong unless accuracies [members] are those told of each replicate and draw that did not diverge."""
         for member, accuracy in zip(summary.members, accuracies.tolist(), strict=True):
@@ -341,7 +399,7 @@ class Verification:
             if known is None or abs(known - accuracy) * images.count[part] > ROUNDING:
                 raise Wrong(
                     self.folder / file,
-                    f"replicate {member.replicate}, draw {member.draw}: {part} accuracy is told as {known},"
+                    f"replicate {member.replicate}, draw {member.draw}: {part} accuracy{when} is told as {known},"
                     f" {weights_of} has {accuracy} (with the images that this code chooses; the run is of"
                     f" commit {summary.git_commit})",
                 )

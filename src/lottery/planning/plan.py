@@ -186,7 +186,7 @@ class Plan:
         texts = HISTORY_ROW * self.history_rows(task.place) + SUMMARY + SUMMARY_MEMBER * members
         snapshots = len(job.snapshots) * parameters
         return {
-            "train": {"trained": parameters, "snapshots": snapshots, "texts": texts},
+            "train": {"trained": parameters, "early-stop": parameters, "snapshots": snapshots, "texts": texts},
             "initialize": {"start": parameters},
             "rewind": {"start": parameters},
             "prune": {"mask": mask},

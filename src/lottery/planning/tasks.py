@@ -28,7 +28,7 @@ class Task:
 
 MADE: dict[str, tuple[str, ...]] = {
     "prepare-dataset": ("../data/{}.safetensors",),
-    "train": ("trained.safetensors", "snapshots.safetensors", "history.csv", "summary.json"),
+    "train": ("trained.safetensors", "early-stop.safetensors", "snapshots.safetensors", "history.csv", "summary.json"),
     "interpolate": ("line-{}.csv",),
     "collect": (
         "tables/levels.csv",

@@ -14,16 +14,19 @@ from lottery.runs.dependence import of_results
 from lottery.runs.listing import described, levels_of, trainings
 from lottery.settings import Settings
 
-WEIGHTS = ("start", "trained", "snapshots", "scores")
+WEIGHTS = ("start", "trained", "early-stop", "snapshots", "scores")
 
-KEPT = ("everything", "last-level", "tables")
+KEPT = ("everything", "without-early-stop", "last-level", "tables")
 
 
 def kept_file(settings: Settings, place: Place, file: str, keep: str) -> bool:
     """Whether a finished run keeps a file of a place.
 
-    keep: `everything`; `last-level`: masks, and weights of each arm's last level; `tables`: neither.
+    keep: `everything`; `without-early-stop`: all but the weights at early stop; `last-level`: masks, and weights of
+    each arm's last level; `tables`: neither.
     """
+    if keep == "without-early-stop":
+        return file != "early-stop"
     if keep == "everything" or file not in (*WEIGHTS, "mask"):
         return True
     if keep == "tables":

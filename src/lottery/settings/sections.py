@@ -465,10 +465,11 @@ class Settings(Section):
     )
     run_experiments: list[str] = key("Names of the experiments to run, from `experiments`.", min_length=1)
     experiments: dict[str, Experiment] = key("The experiments by name, below.", min_length=1)
-    keep: Literal["everything", "last-level", "tables"] = key(
-        "What a finished run keeps of its trainings: `everything`; `last-level`, of weights those of each arm's last"
-        " level, and all masks; `tables`, no weights and no masks. What is let go is made anew, with all that it needs,"
-        " when something asks for it.",
+    keep: Literal["everything", "without-early-stop", "last-level", "tables"] = key(
+        "What a finished run keeps of its trainings: `everything`; `without-early-stop`, all but the weights at early"
+        " stop, by which `lottery verify` recomputes the accuracies there; `last-level`, of weights those of each arm's"
+        " last level, and all masks; `tables`, no weights and no masks. What is let go is made anew, with all that it"
+        " needs, when something asks for it.",
         default="everything",
     )
     figures: list[str] | Literal["all"] = key(

@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lottery import __version__
-from lottery.arms.lineage import makers
+from lottery.arms.lineage import File, makers
 from lottery.arms.places import Member
 from lottery.arrays import Arrays, of_member, stack, write_arrays, write_text
 from lottery.arrays.weights import named_snapshots, read_mask, read_parameters
@@ -83,6 +83,7 @@ def train_members(job: Job, run: Path, threads: int) -> None:
     run_together([group.to_the_end() for group in groups], threads, Progress(job, groups), engine.one_thread)
     records = [record for group in groups for record in group.course.records]
     write_arrays(job.path(run, "trained"), stack([record.trained for record in records]))
+    write_arrays(job.path(run, "early-stop"), stack([record.early_stop for record in records]))
     snapshots = {iteration: stack([record.snapshots[iteration] for record in records]) for iteration in job.snapshots}
     write_arrays(job.path(run, "snapshots"), named_snapshots(snapshots))
     write_text(job.path(run, "history.csv"), history_csv(job.members, records))
@@ -259,8 +260,8 @@ def summary(
 ) -> dict[str, object]:
     """What happened, for people and for the tables: results of every member, and everything that led to them."""
     network = job.network
-    named = ["start.safetensors", "trained.safetensors", "snapshots.safetensors", "history.csv"]
-    files = [job.path(run, name) for name in named + ["mask.safetensors"] * job.arm.masked]
+    arrays: list[File] = ["start", "trained", "early-stop", "snapshots"]
+    files = [job.path(run, name) for name in (*arrays, "history.csv", *["mask"] * job.arm.masked)]
     members = []
     for index, (member, record) in enumerate(zip(job.members, records, strict=True)):
         sizes = {layer.weight_name: layer.weights for layer in network.layers}

@@ -47,8 +47,8 @@ class Result:
 
 @dataclass(frozen=True)
 class Record:
-    """What a training leaves: its history, its result, and its weights, float32 [*shape], at the end and at the
-    iterations of its snapshots.
+    """What a training leaves: its history, its result, and its weights, float32 [*shape], at the end, at early stop and
+    at the iterations of its snapshots.
 
     Where training diverged, they are those of its least validation loss before.
     """
@@ -56,6 +56,7 @@ class Record:
     rows: list[Row]
     result: Result
     trained: Arrays
+    early_stop: Arrays
     snapshots: dict[int, Arrays]
 
 
@@ -104,6 +105,7 @@ class Course:
         self.diverged = np.full(len(data), -1)
         """Iteration at which a member's losses were first seen to be no numbers; -1 where they are."""
         self.best_parameters = engine.parameters()
+        """Weights [members, *shape] of each member's least validation loss so far."""
         self.seconds = 0.0
         self.records: list[Record] = []
         """What each member leaves, once it has been measured."""
@@ -162,6 +164,7 @@ class Course:
             at_best = accuracies(self.engine)
         seconds = (self.seconds + time.perf_counter() - began) / len(self.data)
         for index, diverged in enumerate(self.diverged.tolist()):
+            early_stop = of_member(self.best_parameters, index)
             rows = [
                 Row(self.first + number * self.recipe.validation_every, *measures)
                 for number, measures in enumerate(self.history[:, :, index].tolist())
@@ -176,7 +179,7 @@ class Course:
             if diverged >= 0:
                 reached = [row for row in rows if row.iteration <= diverged]
                 result = Result(diverged_iteration=diverged, train_seconds=seconds)
-                self.records.append(Record(reached, result, of_member(self.best_parameters, index), kept))
+                self.records.append(Record(reached, result, early_stop, early_stop, kept))
                 continue
             stop = rows[best[index]]
             result = Result(
@@ -189,7 +192,7 @@ class Course:
                 train_accuracy_final=float(final["train"][index]),
                 train_seconds=seconds,
             )
-            self.records.append(Record(rows, result, of_member(trained, index), kept))
+            self.records.append(Record(rows, result, of_member(trained, index), early_stop, kept))
 
     def state(self) -> Arrays:
         """Everything that the rest of the training depends on."""
