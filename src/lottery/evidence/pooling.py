@@ -56,7 +56,8 @@ def found_in(runs: Sequence[Experiments], name: str, claim: Claim) -> Finding:
     A run that did not train what the claim speaks of has no part in it. Raises NotRun when none did, or when what they
     share is not enough; a kind of it where one of them has no outcome.
     """
-    able, reasons = [], []
+    able: list[tuple[Experiments, set[tuple[str, float]]]] = []
+    reasons: list[NotRun] = []
     for experiments in runs:
         try:
             places = claim.measure.places(*compared(claim, named(experiments, name), experiments))

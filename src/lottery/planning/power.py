@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -106,7 +107,7 @@ def undecided(folder: Path) -> tuple[list[Undecided], "Costs"]:
     return found, Costs(settings, levels)
 
 
-def of_row(row: dict, claim: Claim, alpha: float, places: frozenset[Place]) -> Undecided:
+def of_row(row: dict[str, Any], claim: Claim, alpha: float, places: frozenset[Place]) -> Undecided:
     """What a row of claims.csv tells of its effect and spread."""
     scale = np.log if row["unit"] == "ratio" else np.asarray
     center, low, high = (float(scale(row[column])) for column in ("ours", "ci_low", "ci_high"))
