@@ -29,7 +29,7 @@ def splits(mnist: Path, share: float, replicates: range = range(2), **more: int)
 
 @pytest.mark.parametrize(("share", "training_images", "expected"), [(0.2, None, 11_000), (0.4, 33, 13), (1.0, 60, 60)])
 def test_exactly_the_share_of_the_images_that_train(mnist, share, training_images, expected):
-    for split in splits(mnist, share, training_images=training_images):
+    for split in splits(mnist, share, training_images=training_images, batch_size=10):
         right = split.train.images.labels[split.train.rows]
         assert int((split.train.labels != right).sum()) == expected
         assert int((split.train.all_labels != split.train.images.labels).sum()) == expected
@@ -113,7 +113,7 @@ def run(tmp_path_factory) -> Path:
     workflow = copy_of_repository(tmp_path_factory.mktemp("noise"))
     few = {"iterations": 20, "validation_every": 10, "test_every": 20}
     arms = [{"arm": "iterative", "levels": [1, 2]}]
-    values = experiment(levels=2, replicates=2, replicates_per_job=2, arms=arms)
+    values = experiment(levels=2, replicates=2, replicates_per_job=2, arms=arms, seed_name="shared")
     experiments = {
         "plain": values | {"training": few},
         "sparse": values | {"training": few | {"label_noise": 0.4}},
@@ -141,9 +141,10 @@ def test_the_table_tells_the_share(run):
 
 
 def test_validation_images_are_as_without(run):
-    """Before training all three measure the same on them; training accuracy is of other labels."""
+    """Before training all three, which share their initial weights, measure the same on them, but for rounding."""
     first = [pd.read_csv(run / name / "r0-1/dense/level0/history.csv").iloc[0] for name in ("plain", "sparse", "torch")]
-    assert len({row["validation_accuracy"] for row in first}) == 1
+    measured = [row["validation_accuracy"] for row in first]
+    assert max(measured) - min(measured) <= 2 / 5_000
 
 
 def noisy_levels(best_level: int, *, network: str = "lenet-300-100", wins: bool = True, share: float = 0.4):
