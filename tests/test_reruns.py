@@ -1,5 +1,6 @@
 """What the real Snakemake repeats when something changes, and what must not change."""
 
+import json
 import os
 import re
 
@@ -8,7 +9,7 @@ from conftest import BY, SMOKE, Workflow, copy_of_repository, experiment, made_b
 
 from lottery.arms.places import Replicates
 from lottery.arrays import read_arrays
-from lottery.code import PACKAGE, TOLD, modules_of
+from lottery.code import PACKAGE, TOLD, VERBS, modules_of, of_verb
 
 
 def test_again_there_is_nothing_to_do(smoke):
@@ -52,14 +53,8 @@ def test_edited_code_repeats_what_it_decides(smoke, edited, repeated):
     assert "initialize" not in jobs
 
 
-@pytest.fixture(scope="module")
-def summary(smoke) -> str:
-    """What Snakemake tells of every file of the smoke run."""
-    return smoke("--detailed-summary", *SMOKE)
-
-
 @pytest.mark.parametrize(
-    ("rule", "code", "beyond"),
+    ("verb", "code", "beyond"),
     [
         (
             "train",
@@ -67,23 +62,33 @@ def summary(smoke) -> str:
             "analysis/",
         ),
         ("prune", {"pruning/selection.py", "arms/operations.py", "arrays/files.py"}, "training/"),
-        ("make_control", {"arms/masks.py", "networks/steps.py", "randomness.py"}, "training/"),
+        ("make-control", {"arms/masks.py", "networks/steps.py", "randomness.py"}, "training/"),
         ("collect", {"analysis/tables.py", "analysis/speed.py", "settings/columns.py"}, "training/torch_engine.py"),
-        ("describe_tickets", {"analysis/ticket_weights.py", "analysis/experiment.py"}, "figures/"),
-        ("judge_claims", {"analysis/claims_lenet.py", "analysis/statistics.py", "analysis/claims_text.py"}, "figures/"),
+        ("describe-tickets", {"analysis/ticket_weights.py", "analysis/experiment.py"}, "figures/"),
+        ("judge-claims", {"analysis/claims_lenet.py", "analysis/statistics.py", "analysis/claims_text.py"}, "figures/"),
         ("plot", {"figures/style.py", "analysis/measures.py", "analysis/tables.py"}, "analysis/claims_lenet.py"),
     ],
 )
-def test_a_rule_names_the_code_that_it_runs_and_no_other(summary, rule, code, beyond):
-    header, *lines = (line.split("\t") for line in summary.splitlines() if "\t" in line)
-    outputs = [dict(zip(header, line, strict=True)) for line in lines]
-    inputs = [set(output["input-file(s)"].split(",")) for output in outputs if output["rule"] == rule]
-    assert inputs
-    for named in inputs:
-        own = {name.removeprefix("src/lottery/") for name in named if name.startswith("src/lottery/")}
-        assert code <= own
-        assert not [name for name in own if name.startswith(beyond)]
-        assert not own & set(TOLD)
+def test_a_verb_names_the_code_that_it_runs_and_no_other(verb, code, beyond):
+    own = {file.relative_to(PACKAGE).as_posix() for file in modules_of(*VERBS[verb])}
+    assert code <= own
+    assert not [name for name in own if name.startswith(beyond)]
+    assert not own & set(TOLD)
+
+
+def test_every_rule_names_the_code_of_its_verb(smoke):
+    """As Snakemake wrote it down for each file of a finished run."""
+    named = {
+        (metadata["rule"].replace("_", "-"), param)
+        for path in (smoke.folder / ".snakemake/metadata").rglob("*")
+        if path.is_file()
+        for metadata in [json.loads(path.read_text())]
+        for param in metadata["params"]
+        if re.fullmatch("'[0-9a-f]{64}'", param)
+    }
+    made = {rule for rule, _ in named}
+    assert made == set(VERBS) - {"score"}
+    assert named == {(verb, repr(of_verb(verb))) for verb in made}
 
 
 def test_imports_within_functions_and_of_modules_count():

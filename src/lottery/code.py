@@ -55,6 +55,9 @@ VERBS = {
     "compare-masks": ("analysis/overlaps.py",),
     "judge-claims": ("analysis/judging.py",),
     "plot": ("figures/drawing.py",),
+    "export": ("tickets/export.py", "tickets/formats.py"),
+    "describe-structure": ("tickets/structure.py",),
+    "bench-inference": ("benchmark/inference.py", "benchmark/worth.py", "figures/inference.py"),
 }
 """The modules that do what a verb promises: what it makes is made anew when they, or what they import, are edited."""
 

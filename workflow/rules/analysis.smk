@@ -5,7 +5,6 @@ rule collect:
     input:
         summaries=trained("summary.json"),
         histories=trained("history.csv"),
-        code=code_of("analysis/collecting.py"),
     output:
         levels=report(
             "<results>/tables/levels.csv",
@@ -33,6 +32,7 @@ rule collect:
         extensions=options(SETTINGS.extensions),
         verb="collect",
         depends_on=dependence.of_results(SETTINGS),
+        code=code.of_verb("collect"),
     message:
         "Collect the results of all trainings in four tables"
     shell:
@@ -42,7 +42,6 @@ rule collect:
 use rule collect as describe_tickets with:
     input:
         weights=[f"<results>/{file}" for file in listing.described_files(SETTINGS)],
-        code=code_of("analysis/ticket_weights.py"),
     output:
         layers="<results>/tables/layers.csv",
         distributions="<results>/tables/distributions.csv",
@@ -55,6 +54,7 @@ use rule collect as describe_tickets with:
         extensions=options(SETTINGS.extensions),
         verb="describe-tickets",
         depends_on=dependence.of_results(SETTINGS),
+        code=code.of_verb("describe-tickets"),
     message:
         "Tell which weights are in the tickets"
 
@@ -66,7 +66,6 @@ rule judge_claims:
         layers=layers(),
         barriers=barriers(),
         overlaps=overlaps(),
-        code=code_of("analysis/judging.py"),
     output:
         csv=report(
             "<results>/tables/claims.csv",
@@ -94,6 +93,7 @@ rule judge_claims:
     params:
         run=of_run,
         verb="judge-claims",
+        code=code.of_verb("judge-claims"),
     message:
         "Judge the paper's claims"
     shell:

@@ -100,15 +100,6 @@ def arms_made_by(verb, file):
     )
 
 
-def code_of(*names):
-    """The package's files whose editing must repeat a rule: these modules and all that they import."""
-    return [local(str(ROOT / "src" / "lottery" / file.relative_to(code.PACKAGE))) for file in code.modules_of(*names)]
-
-
-CODE = {verb: code_of("runs/steps.py") for verb in ("initialize", "rewind", "make-control", "prune")}
-CODE |= {"score": code_of("training/scores.py"), "train": code_of("training/job.py")}
-
-
 def own_files(paths):
     """The user's files, out of the reach of a module's prefix. Snakemake warns of paths that begin with "./", and names
     files by the text of their paths.
@@ -128,14 +119,17 @@ def job_at(experiment, replicates, arm, level):
 
 
 def files_read(verb):
-    """The files that a verb reads to make those of a place: of places, its code, and the images."""
+    """The files that a verb reads to make those of a place: of places, the images, and the user's own code.
+
+    The package's own code is a parameter: as inputs, its files would be most of what Snakemake looks at.
+    """
 
     def files(wildcards):
         asked = job(wildcards)
         read = lineage.files_read(asked.place, verb, asked.experiment)
         found = [f"<results>/{place.folder}/{file}.safetensors" for place, file in read]
         images = [f"results/data/{asked.experiment.dataset}.safetensors"] * (verb in ("score", "train"))
-        return found + images + own_files(asked.extensions) + CODE[verb]
+        return found + images + own_files(asked.extensions)
 
     return files
 
@@ -164,6 +158,7 @@ def of_job(verb):
         place=lambda wildcards: job(wildcards).place.folder,
         extensions=lambda wildcards: options(job(wildcards).extensions),
         depends_on=lambda wildcards: dependence.depends_on(job(wildcards), verb),
+        code=code.of_verb(verb),
         verb=verb,
     )
 

@@ -3,7 +3,6 @@
 
 rule prepare_dataset:
     input:
-        code=code_of("datasets/images.py"),
         extensions=lambda wildcards: own_files(extensions_of_dataset(wildcards)),
     output:
         "results/data/{dataset}.safetensors",
@@ -25,6 +24,7 @@ rule prepare_dataset:
         resources=str(ROOT / "resources"),
         downloads=lambda wildcards, output: str(Path(output[0]).parent / "raw"),
         depends_on=lambda wildcards: dependence.of_dataset(SOURCES[wildcards.dataset]),
+        code=code.of_verb("prepare-dataset"),
     message:
         "Find or download, verify and unpack the dataset {wildcards.dataset}"
     shell:

@@ -7,7 +7,6 @@ rule plot:
         speed=rules.collect.output.speed,
         barriers=barriers(),
         details=details(),
-        code=code_of("figures/drawing.py"),
         extensions=own_files(extensions_of_figures()),
     output:
         pdf=expand("<results>/figures/{figure}.pdf", figure=figure_names()),
@@ -37,6 +36,7 @@ rule plot:
         extensions=options(extensions_of_figures()),
         verb="plot",
         depends_on=[CATALOG[figure].told for figure in figure_names()],
+        code=code.of_verb("plot"),
     message:
         "Draw the figures"
     shell:

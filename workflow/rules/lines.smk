@@ -4,7 +4,6 @@
 rule interpolate:
     input:
         made_from=line_files_read,
-        code=code_of("training/interpolation.py"),
     output:
         line="<results>/{experiment}/{replicates}/{arm}/level{level}/line-{pair}.csv",
     log:
@@ -24,6 +23,7 @@ rule interpolate:
         place=lambda wildcards: job(wildcards).place.folder,
         extensions=lambda wildcards: options(job(wildcards).extensions),
         depends_on=lambda wildcards: dependence.of_line(line(wildcards)),
+        code=code.of_verb("interpolate"),
         told=told,
     message:
         "Measure the line {wildcards.pair}, {params.told}"
@@ -36,7 +36,6 @@ rule collect_barriers:
     input:
         lines=line_files(),
         summaries=trained("summary.json"),
-        code=code_of("analysis/barriers.py"),
     output:
         "<results>/tables/barriers.csv",
     log:
@@ -54,6 +53,7 @@ rule collect_barriers:
         run=of_run,
         extensions=options(SETTINGS.extensions),
         verb="collect-barriers",
+        code=code.of_verb("collect-barriers"),
         depends_on=dependence.of_results(SETTINGS),
     message:
         "Collect how much error rises on the lines between networks"
@@ -65,7 +65,6 @@ rule collect_barriers:
 use rule collect_barriers as compare_masks with:
     input:
         weights=[f"<results>/{file}" for file in listing.compared_files(SETTINGS)],
-        code=code_of("analysis/overlaps.py"),
     output:
         "<results>/tables/overlaps.csv",
     log:
@@ -76,6 +75,7 @@ use rule collect_barriers as compare_masks with:
         run=of_run,
         extensions=options(SETTINGS.extensions),
         verb="compare-masks",
+        code=code.of_verb("compare-masks"),
         depends_on=dependence.of_results(SETTINGS),
     message:
         "Tell how alike masks are"

@@ -7,7 +7,6 @@ rule export_ticket:
         levels=rules.collect.output.levels,
         networks=networks_of_tickets,
         dataset=dataset_of,
-        code=code_of("tickets/export.py", "tickets/formats.py"),
     output:
         "<results>/tickets/{experiment}.safetensors",
     log:
@@ -25,6 +24,7 @@ rule export_ticket:
         run=of_run,
         extensions=options(SETTINGS.extensions),
         form="ticket",
+        code=code.of_verb("export"),
         data=lambda wildcards, input: str(Path(input.dataset).parent),
         depends_on=dependence.of_results(SETTINGS),
     message:
@@ -40,7 +40,6 @@ use rule export_ticket as compact_ticket with:
         levels=rules.collect.output.levels,
         networks=networks_of_tickets,
         dataset=dataset_of,
-        code=code_of("tickets/export.py", "tickets/formats.py"),
     output:
         "<results>/tickets/{experiment}.compact.safetensors",
     log:
@@ -51,6 +50,7 @@ use rule export_ticket as compact_ticket with:
         run=of_run,
         extensions=options(SETTINGS.extensions),
         form="compact",
+        code=code.of_verb("export"),
         data=lambda wildcards, input: str(Path(input.dataset).parent),
         depends_on=dependence.of_results(SETTINGS),
     message:
@@ -63,7 +63,6 @@ use rule collect as describe_structure with:
         masks=[
             f"<results>/{job.place.folder}/mask.safetensors" for job in listing.trainings(SETTINGS) if job.arm.masked
         ],
-        code=code_of("tickets/structure.py"),
     output:
         "<results>/tables/structure.csv",
     log:
@@ -74,6 +73,7 @@ use rule collect as describe_structure with:
         run=of_run,
         extensions=options(SETTINGS.extensions),
         verb="describe-structure",
+        code=code.of_verb("describe-structure"),
         depends_on=dependence.of_results(SETTINGS),
     message:
         "Tell what pruning leaves of each layer"
@@ -85,7 +85,6 @@ rule measure_inference:
         levels=rules.collect.output.levels,
         networks=networks_of_tickets,
         dataset=dataset_of,
-        code=code_of("benchmark/inference.py", "benchmark/worth.py", "figures/inference.py"),
     output:
         multiext("<results>/inference/{experiment}/inference", ".csv", ".md", ".pdf", ".svg", ".png"),
         multiext("<results>/inference/{experiment}/worth", ".csv", ".md"),
@@ -105,6 +104,7 @@ rule measure_inference:
         extensions=options(SETTINGS.extensions),
         data=lambda wildcards, input: str(Path(input.dataset).parent),
         output=lambda wildcards, output: str(Path(output[0]).parent),
+        code=code.of_verb("bench-inference"),
     message:
         "Measure what predictions of {wildcards.experiment} take"
     shell:
