@@ -1,10 +1,13 @@
 # While the workflow runs: after each training, how many there are and how long the rest will take.
 import logging
 import time
+from dataclasses import replace
+from functools import cache
 
 from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from lottery.arms.places import Replicates
 from lottery.planning.plan import Plan, duration
 from lottery.planning.tasks import Task
 
@@ -68,7 +71,12 @@ def show_end_of(logs):
 
 
 def planned_seconds(place):
-    """How long a training job takes, by the plan."""
+    """How long a training job takes, by the plan: as long as another with as many replicates."""
+    return seconds_of(replace(place, replicates=Replicates(0, len(place.replicates) - 1)))
+
+
+@cache
+def seconds_of(place):
     return Plan(SETTINGS).duration(Task("train", place))
 
 
