@@ -75,7 +75,8 @@ def with_alternatives(levels: pd.DataFrame) -> pd.DataFrame:
     """The same with all other arms that figures draw, one that none does, and a further column of text."""
     known = {arm for picture in OF_ARMS.values() for arm in picture.arms}
     known |= {arm for figure in CATALOG.values() for group in figure.needs for arm in group}
-    others = sorted(known - set(levels["arm"]))
+    # Those of the linear axis would stand in for the others there.
+    others = sorted(arm for arm in known - set(levels["arm"]) if "linear" not in arm)
     reinit = levels[levels["arm"] == "iterative-reinit"]
     both = pd.concat([levels, *(reinit.assign(arm=arm) for arm in [*others, "undrawn"])], ignore_index=True)
     return both.assign(remark="text")

@@ -228,7 +228,7 @@ def test_a_run_that_is_not_there_is_named(tmp_path):
 
 def test_the_target_plan_tells_the_merged_settings(fresh):
     said = fresh("--cores", "3", "--quiet", "all", *SMOKE, "--", "plan")
-    assert "38, of which 8 train 18 networks" in said
+    assert "25, of which 8 train 18 networks" in said
     assert "on 3 cores" in said
     assert not list((fresh.folder / "results").rglob("*.safetensors"))
     assert fresh.jobs(*SMOKE, "--", "plan") == {"plan": 1}

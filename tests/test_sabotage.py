@@ -323,7 +323,7 @@ def test_a_missing_rewind_is_seen_in_what_the_rules_make(fresh):
     fresh(*rewind)
     ordinary(fresh)
     lineage = fresh.folder / "src/lottery/arms/lineage.py"
-    right, wrong = 'checkpoint=Weights(dense, iteration or "start")', 'checkpoint=Weights(dense, "trained")'
+    right, wrong = 'Weights(dense, rewound_to(row, experiment) or "start")', 'Weights(dense, "trained")'
     assert lineage.read_text().count(right) == 1
     lineage.write_text(lineage.read_text().replace(right, wrong))
     fresh(*rewind)

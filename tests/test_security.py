@@ -165,7 +165,7 @@ def test_every_value_in_a_command_is_quoted_or_known_to_be_harmless():
         command for path in (REPOSITORY / "workflow/rules").glob("*.smk") for command in commands(path.read_text())
     ]
     rules = "".join(path.read_text() for path in (REPOSITORY / "workflow/rules").glob("*.smk"))
-    assert len(found) == rules.count("shell:\n") == 9
+    assert len(found) == rules.count("shell:\n") == 12
     names = {name for command in found for name in unquoted(command)}
     assert not [name for name in names if not allowed(name)]
     needless = [name for name in ALLOWED if not any(each == name or each.startswith(f"{name}.") for each in names)]
@@ -305,7 +305,7 @@ SOUND = re.compile(r"[\w./ :>&=-]*", re.ASCII)
 def test_commands_hold_nothing_unquoted_but_words_and_paths(harmless):
     said = harmless("-n", "-p", *SMOKE)
     found = re.findall(r"python -m lottery .*", said)
-    assert len(found) > 25
+    assert len(found) > 20
     for command in found:
         assert SOUND.fullmatch(re.sub(r"'[^']*'", "", command)), command
         assert re.fullmatch(r"[^>]* > [\w./-]+ 2>&1", re.sub(r"'[^']*'", "", command)), "written to one log"
@@ -358,7 +358,7 @@ class Page(HTMLParser):
         self.texts.append(data)
 
 
-ORDINARY = {"html", "meta", "title", "style", "h1", "p", "table", "thead", "tbody", "tr", "th", "td"}
+ORDINARY = {"html", "meta", "title", "style", "h1", "p", "b", "table", "thead", "tbody", "tr", "th", "td"}
 MARKUP = "<script>alert(\"1\")</script><img src=x onerror='alert(2)'> &lt;b&gt; & </td></table> é"
 TEXT_COLUMNS = ["id", "claim", "experiment", "n", "verdict", "note", "unit", "rule"]
 
