@@ -13,13 +13,13 @@ from lottery.analysis.statistics import SIGNIFICANCE, corrected
 VERDICTS = ["replicated", "not replicated", "inconclusive", "not run"]
 
 TO_JUDGE = (
-    "Each line compares a statement of Frankle & Carbin (ICLR 2019), of an article that followed it, or one that is ours"
-    " (S, SD, T), with this run."
-    " Ours is a mean over n paired replicates (of ratios the geometric mean) with its 95% interval (Student's t). A"
-    " claim is replicated when our estimate lies where the claim holds, not replicated when it lies elsewhere, both"
-    " with p < 0.05 (two-sided t test, corrected after Benjamini and Hochberg for the claims of its family: the paper's"
-    " on trained networks, the paper's on which weights are in a ticket, the followers', ours), inconclusive otherwise. Agrees: no when"
-    " p < 0.05, not corrected, that the paper's number, a mean of five with our spread, is of another truth than ours."
+    "Each line compares a statement of Frankle & Carbin (ICLR 2019), of an article that followed it, or one that is"
+    " ours (S, SD, T), with this run. Ours is a mean over n paired replicates (of ratios the geometric mean) with its"
+    " 95% interval (Student's t). A claim is replicated when our estimate lies where the claim holds, not replicated"
+    " when it lies elsewhere, both with p < 0.05 (two-sided t test, corrected after Benjamini and Hochberg for the"
+    " claims of its family: the paper's on trained networks, the paper's on which weights are in a ticket, the"
+    " followers', ours), inconclusive otherwise. Agrees: no when p < 0.05, not corrected, that the paper's number, a"
+    " mean of five with our spread, is of another truth than ours."
 )
 
 Left = Mapping[str, Sequence[tuple[str, str]]]
