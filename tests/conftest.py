@@ -302,7 +302,7 @@ def made_by_verbs(results: Path, dataset: Path, **values: object) -> Path:
     for task in tasks_of(settings):
         if task.verb == "prepare-dataset":
             continue
-        what = [str(task.place)] if task.place else [task.name] if task.name else []
+        what = [str(task.place)] * bool(task.place) + task.name.split()
         options = []
         if task.training:
             options = ["--threads", str(Job(settings, task.training).experiment.threads_per_job)]
