@@ -65,6 +65,13 @@ EDITS: dict[str, list[tuple[str, str, str]]] = {
             '    "conv-3": partial(convolutional, [[64, 64, 64]]),\n    "vgg-16": partial(',
         )
     ],
+    "a pair of networks": [
+        (
+            "arms/pairs.py",
+            '        twins("dense-twins",',
+            '        twins("more", DENSE, "dense-twin"),\n        twins("dense-twins",',
+        )
+    ],
     "a comment at a dataset": [
         ("datasets/catalog.py", '    "mnist": Source(', '    # One more.\n    "mnist": Source(')
     ],

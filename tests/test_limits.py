@@ -1,12 +1,14 @@
 """Sets of experiments after follow-ups: their configurations, and controls, lines and overlaps in a run of seconds."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import REPOSITORY
+from conftest import REPOSITORY, made_by_verbs
 
 from lottery.analysis.barriers import collect_barriers, column_of, with_barriers
 from lottery.analysis.claims import CLAIMS, judge
@@ -16,12 +18,12 @@ from lottery.arms.pairs import PAIRS, files_of_ends
 from lottery.arms.places import Place, Replicates
 from lottery.arms.rows import ARMS
 from lottery.arrays import Arrays, read_arrays, write_text
-from lottery.commands.main import main
 from lottery.errors import LotteryError
 from lottery.evidence.verification import verify
 from lottery.figures.catalog import figures_of_run
 from lottery.networks import build
 from lottery.planning.tasks import tasks_of
+from lottery.runs.keeping import let_go, of_described
 from lottery.runs.lines import lines
 from lottery.runs.listing import compared_files, trainings
 from lottery.runs.reading import read_run, read_settings_of
@@ -109,16 +111,7 @@ OTHER = ALIKE | {
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, mnist) -> Path:
     results = tmp_path_factory.mktemp("limits") / "results"
-    settings = read_run(RUN | {"experiments": {"one": ONE, "other": OTHER}})
-    folder = results / "limits"
-    write_text(folder / "settings.json", settings.canonical_json())
-    (results / "data").mkdir()
-    (results / "data/mnist.safetensors").symlink_to(mnist)
-    for task in tasks_of(settings):
-        if task.verb != "prepare-dataset":
-            named = [str(task.place)] * bool(task.place) + [task.name] * bool(task.name)
-            assert main([task.verb, str(folder), *named]) == 0, task
-    return folder
+    return made_by_verbs(results, mnist, **RUN, experiments={"one": ONE, "other": OTHER})
 
 
 def arrays(run: Path, file: str) -> Arrays:
@@ -161,7 +154,7 @@ def test_barriers_are_the_greatest_error_less_the_mean_of_the_ends(run):
         "dense-twins": 4,
     }
     levels = read_table(run / "tables/levels.csv", ["experiment", "arm"])
-    final = levels.set_index(["experiment", "arm", "level", "replicate", "draw"])["test_accuracy_final"]
+    final = levels.set_index(["experiment", "arm", "level", "replicate", "draw"])["test_accuracy_final"].sort_index()
     for row in barriers.to_dict("records"):
         place = run / "one/r0-1" / row["arm"] / f"level{row['level']}"
         line = pd.read_csv(place / f"line-{row['pair']}.csv")
@@ -323,6 +316,20 @@ def test_what_cannot_be_is_told_before_anything_runs(key, value, told):
     experiments = {"one": ONE | {key: value}, "other": OTHER | ({key: value} if key == "network" else {})}
     with pytest.raises(LotteryError, match=told):
         read_run(RUN | {"experiments": experiments})
+
+
+def test_what_tells_of_weights_that_were_let_go_is_written_down(run, tmp_path):
+    copy = tmp_path / "limits"
+    shutil.copytree(run, copy)
+    settings = read_settings_of(run).model_copy(update={"keep": "tables"})
+    assert let_go(copy, settings)
+    told = json.loads((copy / "tables/let-go.json").read_text())
+    assert set(told["interpolate"]["sha256"]) == {f"{line.job.place.folder}/{line.file}" for line in lines(settings)}
+    assert list(told["compare-masks"]["sha256"]) == ["tables/overlaps.csv"]
+    before = of_described(copy, settings)
+    line = copy / "one/r0-1/dense-twin/level0/line-dense-twins.csv"
+    line.write_text(line.read_text().replace("0.5,", "0.6,", 1))
+    assert of_described(copy, settings) != before
 
 
 def test_nothing_is_compared_where_nobody_asked():

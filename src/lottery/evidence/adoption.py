@@ -32,7 +32,7 @@ from lottery.runs.files import mask, scores
 from lottery.runs.jobs import Job
 from lottery.runs.keeping import LET_GO, kept_file, of_described
 from lottery.runs.lines import Line
-from lottery.runs.listing import described_files
+from lottery.runs.listing import compared_files, described_files
 from lottery.runs.reading import read_finished_run, read_settings_of
 from lottery.runs.steps import STEPS
 from lottery.settings import Settings
@@ -128,7 +128,7 @@ class Adoption:
         if not followed and not self.there(task):
             return State.ABSENT
         if self.inputs_gone(task):
-            return self.checked(task, check_told)
+            return self.checked(task, check_let_go if task.verb == "interpolate" else check_told)
         wanted = [file for file in files_of(task) if (self.run / file).exists() or self.kept(task, file)]
         try:
             if set(wanted) - set(self.there(task)):
@@ -222,11 +222,17 @@ def check_tables(found: Adoption, task: Task) -> None:
         if dependence.of_results(told) != dependence.of_results(found.settings):
             raise Wrong(tables / "settings.json", "tells of other settings than those of the run")
     check_whole(found, task)
-    let_go = tables.parent / LET_GO
-    gone = [file for file in described_files(found.settings) if not (found.run / file).exists()]
-    if task.verb != "describe-tickets" or not gone:
+    read = {"describe-tickets": described_files, "compare-masks": compared_files}.get(task.verb)
+    if read and any(not (found.run / file).exists() for file in read(found.settings)):
+        check_let_go(found, task)
+    else:
         check_texts(found.run, task.verb, found.settings)
-    elif read_bytes(let_go) != of_described(found.run, found.settings).encode():
+
+
+def check_let_go(found: Adoption, _: Task) -> None:
+    """What tells of weights that were let go is what was written down before they were."""
+    let_go = found.run / LET_GO
+    if read_bytes(let_go) != of_described(found.run, found.settings).encode():
         raise Wrong(let_go, "tells of other tables, code or settings; the weights that tables told of were let go")
 
 

@@ -88,12 +88,12 @@ def tasks_of(settings: Settings) -> Tasks:
             tasks[Task("interpolate", line.job.place, line.pair.name)] = ends
         tasks[Task("collect-barriers")] = [task for task in tasks if task.verb == "interpolate"]
         tables.append(Task("collect-barriers"))
-    if compared_files(settings):
-        tasks[Task("compare-masks")] = trained
+    if compared := set(compared_files(settings)):
+        tasks[Task("compare-masks")] = [task for task in tasks if task.place and compared & set(files_of(task))]
         tables.append(Task("compare-masks"))
     tasks[Task("judge-claims")] = tables
     if figures := figures_of_run(settings):
-        details = {f"tables/{CATALOG[figure].details}.csv" for figure in figures}
+        details = {"tables/barriers.csv", *(f"tables/{CATALOG[figure].details}.csv" for figure in figures)}
         drawn_from = [collect, *(each for each in tables[1:] if details & set(files_of(each)))]
         tasks[Task("plot", name=" ".join(figures))] = drawn_from
     return tasks

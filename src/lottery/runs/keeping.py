@@ -5,13 +5,15 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from lottery.arms.places import Place
 from lottery.arrays import write_text
 from lottery.code import of_verb
 from lottery.errors import LotteryError
 from lottery.runs.dependence import of_results
-from lottery.runs.listing import described, levels_of, trainings
+from lottery.runs.lines import lines
+from lottery.runs.listing import compared_files, described, levels_of, trainings
 from lottery.settings import Settings
 
 WEIGHTS = ("start", "trained", "early-stop", "snapshots", "scores")
@@ -60,14 +62,26 @@ LET_GO = "tables/let-go.json"
 
 
 def of_described(run: Path, settings: Settings) -> str:
-    """The checksums of the tables that tell of weights, and the code and settings that make them, as JSON."""
+    """The checksums of the files that tell of weights, and the code and settings that make them, as JSON."""
     tables = [run / "tables" / name for name in ("layers.csv", "distributions.csv")]
-    told = {
-        "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in tables if path.exists()},
+    told: dict[str, Any] = {
+        "sha256": {path.name: sha256(path) for path in tables if path.exists()},
         "code": of_verb("describe-tickets"),
         "depends_on": of_results(settings),
     }
+    more: dict[str, list[Path]] = {
+        "compare-masks": [run / "tables/overlaps.csv"] if compared_files(settings) else [],
+        "interpolate": [line.job.path(run, line.file) for line in lines(settings)],
+    }
+    for verb, files in more.items():
+        if files:
+            sums = {str(path.relative_to(run)): sha256(path) for path in files if path.exists()}
+            told[verb] = {"sha256": sums, "code": of_verb(verb)}
     return json.dumps(told, indent=1) + "\n"
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def let_go(run: Path, settings: Settings) -> list[Path]:
@@ -88,7 +102,7 @@ def let_go(run: Path, settings: Settings) -> list[Path]:
                 place = Place.parse(file.parent.relative_to(run).as_posix())
                 if not kept_file(settings, place, file.stem, settings.keep):
                     gone.append(file)
-    if gone and described(settings):
+    if gone and (described(settings) or compared_files(settings) or lines(settings)):
         write_text(run / LET_GO, of_described(run, settings))
     for file in gone:
         file.unlink(missing_ok=True)
