@@ -189,5 +189,5 @@ def test_results_do_not_depend_on_cores_or_jobs(by, mnist, tmp_path, request):
 
     together = outcome("together", "2", replicates_per_job=2, threads_per_job=2)
     apart = outcome("apart", "1", replicates_per_job=1, threads_per_job=1)
-    assert len(together) == 2 * (13 + 2 * 16 + 2 * 2 * 16)
+    assert len(together) == 2 * (19 + 2 * 22 + 2 * 2 * 22)
     assert together == apart

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lottery.analysis.claims import COLUMNS
 from lottery.analysis.claims_text import as_html
+from lottery.arms.pairs import PAIRS
 from lottery.arms.rows import ARMS
 from lottery.errors import LotteryError
 from lottery.figures.catalog import CATALOG
@@ -137,7 +138,6 @@ ALLOWED = {
     "params.form": "a word of the rules' own",
     "params.cores": "a whole number of Snakemake's or of the machine",
     "params.place": "a folder of wildcards, which have constraints",
-    "params.what": "nothing, or the wildcard of figures, which has a constraint",
     "resources.settings": "the file of the settings, named for its content",
 }
 """What stands unquoted in commands, and why it is harmless; the tests below hold each reason to be true."""
@@ -188,7 +188,7 @@ def constraints() -> dict[str, str]:
     class SETTINGS:
         experiments = (NAME,)
 
-    return eval(f"dict({block})", {"SETTINGS": SETTINGS, "ARMS": ARMS, "CATALOG": CATALOG, "re": re})
+    return eval(f"dict({block})", {"SETTINGS": SETTINGS, "ARMS": ARMS, "CATALOG": CATALOG, "PAIRS": PAIRS, "re": re})
 
 
 @given(st.data())

@@ -138,7 +138,11 @@ LENET = "experiments.lenet-mnist"
             f"{LENET}.training.engine: sparse cannot train with dropout: 0.5; use engine: torch, or auto",
         ),
         (f"{LENET}.seed_name", "A", f"{LENET}.seed_name: string should match pattern"),
-        ("keep", "nothing", "keep: input should be 'everything', 'last-level' or 'tables', not 'nothing'"),
+        (
+            "keep",
+            "nothing",
+            "keep: input should be 'everything', 'without-early-stop', 'last-level' or 'tables', not 'nothing'",
+        ),
         (f"{LENET}.replicates", 0, f"{LENET}.replicates: input should be greater than or equal to 1, not 0"),
         (f"{LENET}.levels", 60, f"{LENET}.arms.0.levels: level 60 would leave"),
         ("run_experiments", ["lenet"], "run_experiments: no experiment is called 'lenet'; did you mean 'lenet-mnist'?"),

@@ -333,6 +333,7 @@ def test_weights_at_early_stop_are_those_of_the_file_that_a_run_keeps(run, tmp_p
     summary["members"][0]["early_stop_iteration"] = 10
     (folder / "summary.json").write_text(json.dumps(summary))
     arguments = ("export", other, TICKET, "--replicate", 1, "--output", tmp_path / "x", "--moment", "early-stop")
+    (folder / "early-stop.safetensors").unlink()
     said = told(capsys, *arguments, fails=True)
     assert "keeps no weights of its early stop at iteration 10" in said
     trained = load_file(folder / "trained.safetensors")

@@ -94,7 +94,7 @@ rule measure_inference:
         "<benchmarks>/measure_inference/{experiment}.tsv"
     conda:
         "../../envs/tickets.yaml"
-    threads: workflow.cores
+    threads: cores_at_once
     resources:
         mem_mb=4000,
         runtime=60,
@@ -102,6 +102,7 @@ rule measure_inference:
     params:
         run=lambda wildcards, output: str(Path(output[0]).parents[2]),
         extensions=options(SETTINGS.extensions),
+        depends_on=dependence.of_results(SETTINGS),
         data=lambda wildcards, input: str(Path(input.dataset).parent),
         output=lambda wildcards, output: str(Path(output[0]).parent),
         code=code.of_verb("bench-inference"),

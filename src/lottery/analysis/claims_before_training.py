@@ -4,9 +4,13 @@ All prune globally and train as their experiment does; accuracies are of the tes
 over sizes from 21% to 2% of the weights. The follow-up has none of these networks and datasets.
 """
 
+from functools import partial
+
 from lottery.analysis.claim import AS_ACCURATE, BETTER, WORSE, Claim, Range, Subject
 from lottery.analysis.experiment import FINAL
 from lottery.analysis.measures import Between, Gain
+
+follow_up = partial(Claim, family="follow-ups")
 
 SMALL = Between(0.22, 0.02)
 
@@ -27,7 +31,7 @@ def subject(*arms: str) -> Subject:
 
 def claim(id_: str, text: str, arm: str, versus: str, rule: Range, note: str = "") -> Claim:
     measure = Gain(arm, SMALL, column=FINAL, versus=versus)
-    return Claim(id_, text, SOURCE, measure, rule, note=note, subject=subject(arm, versus))
+    return follow_up(id_, text, SOURCE, measure, rule, note=note, subject=subject(arm, versus))
 
 
 def claims_of(letter: str, method: str, name: str) -> list[Claim]:

@@ -4,11 +4,14 @@ the wrong labels that they can.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from lottery.analysis.claim import BETTER, WORSE, Claim, Range, Subject
 from lottery.analysis.experiment import FINAL
 from lottery.analysis.measures import Between, Gain
 from lottery.analysis.peaks import PeakGain, PeakRatio
+
+follow_up = partial(Claim, family="follow-ups")
 
 WIDTHS = ("lenet-100-33", "lenet-300-100", "lenet-900-300")
 MIDDLE = "lenet-300-100"
@@ -27,7 +30,7 @@ def subject(network: str, share: float) -> Subject:
 def claims_of(number: int, network: str, letter: str, share: float) -> Iterator[Claim]:
     """What is claimed of one width with one share of wrong labels."""
     own, told = subject(network, share), f"{100 * share:g}% of the labels wrong"
-    yield Claim(
+    yield follow_up(
         f"N1{letter}{number}",
         f"With {told} the best ticket is more accurate than the dense network",
         f"{SPARSE_DOUBLE_DESCENT}, {UNDER_LABEL_NOISE}",
@@ -36,16 +39,16 @@ def claims_of(number: int, network: str, letter: str, share: float) -> Iterator[
         note=CHOSEN,
         subject=own,
     )
-    yield Claim(
+    yield follow_up(
         f"N2{letter}{number}",
-        f"With {told} its generalisation gap (training less test accuracy) is smaller",
+        f"With {told} it fits the wrong labels less: a smaller gap of training less test accuracy",
         REGULARISATION,
         PeakGain("iterative", of="gap"),
         WORSE,
         note=CHOSEN,
         subject=own,
     )
-    yield Claim(
+    yield follow_up(
         f"N3{letter}{number}",
         f"With {told} tickets of half of the weights or more are less accurate than the dense network",
         SPARSE_DOUBLE_DESCENT,
@@ -55,7 +58,7 @@ def claims_of(number: int, network: str, letter: str, share: float) -> Iterator[
         subject=own,
     )
     if network != MIDDLE:
-        yield Claim(
+        yield follow_up(
             f"N4{letter}{number}",
             f"With {told} the best ticket has as many weights as that of {MIDDLE}",
             UNDER_LABEL_NOISE,

@@ -59,3 +59,8 @@ def shuffled(mask: Mapping[str, NDArray], random: np.random.Generator) -> Arrays
         placed[name] = np.zeros(layer.shape, np.uint8)
         placed[name].flat[random.permutation(layer.size)[: np.count_nonzero(layer)]] = 1
     return placed
+
+
+def random_signs(random: np.random.Generator, like: NDArray) -> NDArray:
+    """Numbers of random sign, float32, in the shape of others."""
+    return random.integers(2, size=like.shape).astype(np.float32) - np.float32(0.5)

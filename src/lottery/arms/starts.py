@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lottery.arms.operations import rewind
+from lottery.arms.operations import random_signs, rewind
 from lottery.arrays import Arrays
 from lottery.networks import Network
 from lottery.randomness import Purpose
@@ -234,11 +233,6 @@ class Retrained:
     def __str__(self) -> str:
         weights = f"the weights of iteration {self.at}" if self.weights_back else "the weights that it was pruned from"
         return f"{weights}, {'the schedule' if self.schedule_back else 'the last rate'} from iteration {self.at}"
-
-
-def random_signs(random: np.random.Generator, like: NDArray) -> NDArray:
-    """Numbers of random sign, float32, in the shape of others."""
-    return random.integers(2, size=like.shape).astype(np.float32) - np.float32(0.5)
 
 
 Start = (

@@ -96,7 +96,7 @@ def weights_at(run: Path, job: Job, told: TrainedNetwork, moment: Moment) -> tup
 
     Raises LotteryError where the run keeps no weights of its early stop.
     """
-    last, stop = job.training.iterations, told.early_stop_iteration
+    last, stop = job.last_iteration, told.early_stop_iteration
     final = job.path(run, "trained")
     if moment == "final" or stop == last:
         return read_parameters(final, job.network, len(job.members)), last
