@@ -34,7 +34,7 @@ include: "workflow/rules/plan.smk"
 include: "workflow/rules/use.smk"
 
 
-# On a cluster trainings and scores are submitted: the rest takes seconds, and a download needs the network of the login node.
+# On a cluster trainings, scores, lines between networks and measurements of predictions are submitted: the rest takes seconds, and a download needs the network of the login node.
 localrules:
     prepare_dataset,
     initialize,
