@@ -79,7 +79,7 @@ PAIRS = {
             for k in LATE_POINTS
             for pair in [
                 *tickets(f"iterative-at-{k}", f"-at-{k}"),
-                twins(f"dense-twins-at-{k}", DENSE, f"dense-twin-at-{k}"),
+                twins(f"dense-twins-at-{k}", f"dense-at-{k}", f"dense-twin-at-{k}"),
                 twins(f"ticket-twins-at-{k}", f"iterative-at-{k}", f"iterative-at-{k}-twin"),
                 twins(f"reinit-twins-at-{k}", f"reinit-at-{k}", f"reinit-at-{k}-twin"),
                 twins(f"random-twins-at-{k}", f"random-at-{k}", f"random-at-{k}-twin"),

@@ -56,6 +56,8 @@ def late_rewinding(k: int) -> list[Arm]:
         Arm(f"{iterative}-twin", Borrowed(iterative), Rewound(), batches="own"),
         *(Arm(f"{name}-at-{k}", mask, start) for name, (mask, start) in controls.items()),
         *(Arm(f"{name}-at-{k}-twin", mask, start, batches="own") for name, (mask, start) in controls.items()),
+        # From the weights of k on with a fresh optimiser, as its twin; the dense network itself goes on with its own.
+        Arm(f"dense-at-{k}", Whole(), Rewound(at=k)),
         Arm(f"dense-twin-at-{k}", Whole(), Rewound(at=k), batches="own"),
     ]
 

@@ -91,7 +91,9 @@ def some(split: Split, count: int | None) -> Split:
     def evenly(images: Chosen) -> Chosen:
         if count is None:
             return images
-        return replace(images, rows=images.rows[np.arange(count) * len(images) // count])
+        places = np.arange(count) * len(images) // count
+        told = None if images.told is None else images.told[places]
+        return replace(images, rows=images.rows[places], told=told)
 
     return replace(split, train=evenly(split.train), test=evenly(split.test))
 
