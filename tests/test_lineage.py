@@ -92,7 +92,9 @@ MASK_FROM: dict[str, tuple[set[str], set[str]]] = {
 FRESH = {"dense", "small-dense", "iterative-reinit", "one-shot-reinit", "one-shot-linear-reinit"}
 FRESH |= {f"{method}-reinit" for method in (*SCORED, "initial-magnitude")}
 FRESH |= {"iterative-reinit-twin", *(f"reinit-at-{k}{twin}" for k in POINTS for twin in ("", "-twin"))}
-OWN_POINT = {f"low-rate-rewinding-at-{k}" for k in POINTS} | {f"dense{twin}-at-{k}" for k in POINTS for twin in ("", "-twin")}
+OWN_POINT = {f"low-rate-rewinding-at-{k}" for k in POINTS} | {
+    f"dense{twin}-at-{k}" for k in POINTS for twin in ("", "-twin")
+}
 OWN_POINT |= {f"{arm}-at-{k}{twin}" for arm in ("iterative", "random") for k in POINTS for twin in ("", "-twin")}
 
 # Those that go on from the weights that their mask was pruned from.
