@@ -9,18 +9,23 @@ import pytest
 from test_claims import made_up_levels
 from test_claims_of_networks import conv
 
+from lottery.analysis.barriers import column_of
+from lottery.analysis.overlaps import Course, along_training, between_arms, kept_weights
 from lottery.analysis.speed import measure_speed, with_speed
-from lottery.analysis.tables import CURVES, LEVELS, write_table
+from lottery.analysis.tables import CURVES, LEVELS, OVERLAPS, write_table
 from lottery.analysis.ticket_weights import Dense, distribution_rows
+from lottery.arms.pairs import PAIRS
 from lottery.arms.rows import ARMS
+from lottery.arrays import Arrays
 from lottery.errors import LotteryError
 from lottery.figures.catalog import CATALOG
 from lottery.figures.drawing import DRAWN_BY, FORMATS, draw, draw_several, drawn
 from lottery.figures.kinds import BySize, OfArms
 from lottery.figures.looks import LOOKS
-from lottery.figures.selection import Telling
 from lottery.figures.style import use_style, write_below
 from lottery.networks import build
+from lottery.pruning.allocation import ladder
+from lottery.settings import Pruning
 
 
 @pytest.fixture(autouse=True)
@@ -97,21 +102,51 @@ def made_up_distributions(levels: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows.assign(experiment=name) for name in levels["experiment"].unique()], ignore_index=True)
 
 
-KINDS = {
-    type(figure.picture): name
-    for name, figure in reversed(CATALOG.items())
-    if not isinstance(figure.selection, Telling)
-}
+def with_barriers(levels: pd.DataFrame) -> pd.DataFrame:
+    """The same with twins of the tickets, and columns of how much error rises between pairs of networks."""
+    ticket = levels[levels["arm"] == "iterative"]
+    twins = [f"iterative{at}{twin}" for at in ("", "-at-100", "-at-300") for twin in ("", "-twin")]
+    dense = levels[levels["arm"] == "dense"]
+    more = [ticket.assign(arm=arm) for arm in twins[1:]]
+    more += [dense.assign(arm=arm, level=0) for arm in ("dense-twin", "dense-twin-at-100")]
+    levels = pd.concat([levels[~levels["arm"].isin(["dense-twin"])], *more], ignore_index=True)
+    for pair in PAIRS.values():
+        first = levels["arm"] == pair.one.arm
+        for part in ("test", "train"):
+            levels[column_of(pair.name, part)] = (0.01 + 0.02 * levels["replicate"]).where(first)
+    return levels
+
+
+def made_up_overlaps(levels: pd.DataFrame) -> pd.DataFrame:
+    """A table as `compare_masks` writes it, of random weights; a level that the table of networks has."""
+    random, network = np.random.default_rng(0), build("lenet-30-10", (28, 28), 10)
+    starts = [network.initial(random) for _ in range(2)]
+
+    def moved(start: Arrays, by: float) -> Arrays:
+        return {name: values + by * random.normal(0, 0.01, values.shape) for name, values in start.items()}
+
+    courses = [
+        Course(replicate, draw, {at: moved(start, at) for at in (0, 1, 2)})
+        for replicate, start in enumerate(starts)
+        for draw in (-1, 0)
+    ]
+    counts = ladder(network, Pruning(), 7)
+    arms = ("iterative", "one-shot-movement")
+    masks = {arm: {each.replicate: each.mask(2, counts) for each in courses} for arm in arms}
+    rows = [*along_training(network, counts, courses), *between_arms(network, masks, "iterative")]
+    for each in courses[::2]:
+        rows += kept_weights(network, masks["iterative"][each.replicate], each)
+    table = pd.DataFrame(rows, columns=OVERLAPS).assign(level=7)
+    return pd.concat([table.assign(experiment=name) for name in levels["experiment"].unique()], ignore_index=True)
+
+
+KINDS = {type(figure.picture): name for name, figure in reversed(CATALOG.items())}
 """The first figure of each kind of picture."""
 
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[] if name in KINDS.values() else pytest.mark.long)
-        for name, figure in CATALOG.items()
-        if not isinstance(figure.selection, Telling)  # drawn of a run in test_limits
-    ],
+    [pytest.param(name, marks=[] if name in KINDS.values() else pytest.mark.long) for name, figure in CATALOG.items()],
 )
 def test_three_formats_the_same_each_time(tables, tmp_path, name):
     suffixes = {".pdf": b"%PDF", ".svg": b"<?xml", ".png": b"\x89PNG"}
@@ -122,8 +157,9 @@ def test_three_formats_the_same_each_time(tables, tmp_path, name):
         varied = [levels.assign(**{column: value, "experiment": f"{value}"}) for value in values]
         levels = pd.concat(varied, ignore_index=True)
         curves = pd.concat([curves.assign(experiment=f"{value}") for value in values])
-    levels = with_alternatives(levels).assign(**SAME.get(name, {}))
-    details = made_up_distributions(levels) if figure.details == "distributions" else curves
+    levels = with_barriers(with_alternatives(levels)).assign(**SAME.get(name, {}))
+    made_up = {"distributions": made_up_distributions, "overlaps": made_up_overlaps}.get(figure.details)
+    details = made_up(levels) if made_up else curves
     for folder in ("once", "again"):
         draw(name, levels, details, [tmp_path / folder / f"{name}{suffix}" for suffix in suffixes])
     for suffix, magic in suffixes.items():
