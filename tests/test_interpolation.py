@@ -160,9 +160,20 @@ def test_a_mask_moves_with_its_units():
 def test_units_of_other_networks_are_matched_so_that_they_are_more_alike():
     images = made_up_images(400, 20, 4, np.random.default_rng(3))
     one, other = (trained(Split(images, images, images), NETWORK, RECIPE, seed, 200) for seed in (0, 1))
-    moved = permuted(other, matched_units(one, other, NETWORK))
-    before, after = (sum(float((one[name] * each[name]).sum()) for name in one) for each in (other, moved))
-    assert after > before
+    found = matched_units(one, other, NETWORK)
+
+    def alike(orders: list[np.ndarray]) -> float:
+        moved = permuted(other, orders)
+        return sum(float((one[name].astype(float) * moved[name]).sum()) for name in one)
+
+    best = alike(found)
+    assert best > alike([np.arange(12), np.arange(8)])
+    for layer, units in enumerate(found):
+        for first in range(len(units)):
+            for second in range(first):
+                swapped = [order.copy() for order in found]
+                swapped[layer][[first, second]] = units[[second, first]]
+                assert alike(swapped) <= best + 1e-6, "no exchange of two units makes them more alike"
 
 
 ARMS = [{"arm": "iterative", "levels": [1, 3]}, {"arm": "dense-twin", "draws": 2}, {"arm": "iterative-twin"}]
