@@ -7,8 +7,8 @@ import pandas as pd
 from lottery.analysis.barriers import column_of
 from lottery.analysis.experiment import FINAL, Place, TrainedExperiment
 from lottery.analysis.measures import DownTo, Finding, OfSizes, Paired, Sizes, described
+from lottery.arms.lineage import arm
 from lottery.arms.pairs import PAIRS
-from lottery.arms.places import DENSE
 
 
 @dataclass(frozen=True)
@@ -97,5 +97,5 @@ class LayerValue:
 
 def whole(pair: str, part: str = "test", minus: str = "") -> Barrier:
     """The barrier between whole networks."""
-    assert PAIRS[pair].other.arm == DENSE
+    assert all(arm(end.arm).whole for end in PAIRS[pair].ends)
     return Barrier(pair, 1.0, part, minus=minus)
