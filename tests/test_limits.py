@@ -9,9 +9,12 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import REPOSITORY, made_by_verbs
+from test_claims import made_up_levels
 
 from lottery.analysis.barriers import collect_barriers, column_of, with_barriers
 from lottery.analysis.claims import CLAIMS, judge
+from lottery.analysis.experiment import NotRun, TrainedExperiment
+from lottery.analysis.measures_lines import Barrier, Beyond
 from lottery.analysis.speed import read_judged
 from lottery.analysis.tables import BARRIERS, OVERLAPS, read_table
 from lottery.arms.pairs import PAIRS, files_of_ends
@@ -337,3 +340,30 @@ def test_nothing_is_compared_where_nobody_asked():
     assert compared_files(settings) == []
     assert lines(settings) == []
     assert not {"interpolate", "collect-barriers", "compare-masks"} & {task.verb for task in tasks_of(settings)}
+
+
+def made_up(arms: dict[str, list[float]], **columns: list[float]) -> TrainedExperiment:
+    """Three replicates of some arms at a quarter of the weights, with these accuracies at the end, and columns."""
+    base = made_up_levels(tickets_win=True)
+    rows = base[(base["arm"] == "iterative") & (base["level"] == 7) & (base["draw"] == 0)].head(3)
+    tables = [base[base["arm"] == "dense"].head(3)]
+    tables += [rows.assign(arm=arm, test_accuracy_final=accuracies, **columns) for arm, accuracies in arms.items()]
+    return TrainedExperiment(pd.concat(tables, ignore_index=True))
+
+
+def test_a_barrier_is_in_points_and_a_difference_of_two_pairs_is_taken_within_replicates():
+    twins = {column_of("ticket-twins"): [0.01, 0.02, 0.03], column_of("reinit-twins"): [0.05, 0.05, 0.02]}
+    ours = made_up({"iterative-twin": [0.9] * 3, "iterative-reinit-twin": [0.9] * 3}, **twins)
+    assert Barrier("ticket-twins", 0.211).found(ours).numbers.tolist() == pytest.approx([1, 2, 3])
+    minus = Barrier("ticket-twins", 0.211, minus="reinit-twins")
+    assert minus.found(ours).numbers.tolist() == pytest.approx([-4, -3, 1])
+    assert {place.arm for place in minus.places(ours)} == {"iterative-twin", "iterative-reinit-twin"}
+    with pytest.raises(NotRun, match="tell no train barrier of ticket-twins"):
+        Barrier("ticket-twins", 0.211, part="train").found(ours)
+
+
+def test_what_a_control_recovers_is_counted_from_the_middle():
+    """Half of the way from the mask reinitialised to the ticket is 0."""
+    arms = {"iterative": [0.98, 0.97, 0.98], "iterative-reinit": [0.94, 0.95, 0.98], "constant": [0.97, 0.96, 0.97]}
+    found = Beyond("constant", 0.211).found(made_up(arms)).numbers
+    assert found.tolist() == pytest.approx([1, 0, -1])

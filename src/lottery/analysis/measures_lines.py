@@ -35,8 +35,8 @@ class Barrier:
 
     def of_pair(self, pair: str, ours: TrainedExperiment) -> list[Place]:
         """The first networks of a pair, at all sizes."""
-        arm = PAIRS[pair].one.arm
-        return [ours.at(arm, size) for size in OfSizes(arm, self.sizes).trained(ours)]
+        name = PAIRS[pair].one.arm
+        return [ours.at(name, size) for size in OfSizes(name, self.sizes).trained(ours)]
 
     def found(self, ours: TrainedExperiment, _: TrainedExperiment | None = None) -> Finding:
         heights = self.heights(self.pair, ours)
@@ -71,10 +71,10 @@ class Beyond(Paired):
 
     def found(self, ours: TrainedExperiment, other: TrainedExperiment | None = None) -> Finding:
         beyond = []
-        for arm, versus in self.pairs(ours, other):
-            ticket = ours.at(self.ticket, arm.size).values(self.column)
+        for own, versus in self.pairs(ours, other):
+            ticket = ours.at(self.ticket, own.size).values(self.column)
             between = self.share * ticket + (1 - self.share) * versus.values(self.column)
-            beyond.append(100 * (arm.values(self.column) - between))
+            beyond.append(100 * (own.values(self.column) - between))
         return Finding(pd.concat(beyond, axis=1).mean(axis=1).dropna())
 
 
