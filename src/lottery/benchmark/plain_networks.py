@@ -5,6 +5,7 @@ Tests compare the engines with them. Their arrays come in the order of those of 
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -14,6 +15,9 @@ CONVOLUTIONS = {"conv-2": [64], "conv-4": [64, 128], "conv-6": [64, 128, 256]}
 LAST_GROUPS = {"vgg-16": 3, "vgg-19": 4}
 """Convolutions in each of the last three groups of VGG (paper, App. I)."""
 
+BLOCKS = {"resnet-8": 1, "resnet-20": 3}
+"""Blocks of each of the three widths of a residual network."""
+
 
 def plain_network(name: str, image_shape: tuple[int, int, int], classes: int = 10) -> nn.Module:
     """The module of this name for images [images, channels, height, width]; its outputs are [images, classes]."""
@@ -21,8 +25,8 @@ def plain_network(name: str, image_shape: tuple[int, int, int], classes: int = 1
         return convolutional(CONVOLUTIONS[name], image_shape, classes)
     if name in LAST_GROUPS:
         return vgg(LAST_GROUPS[name], image_shape[0], classes)
-    if name == "resnet-20":
-        return residual(image_shape[0], classes)
+    if name in BLOCKS:
+        return residual(BLOCKS[name], image_shape[0], classes)
     return lenet([int(width) for width in name.split("-")[1:]], math.prod(image_shape), classes)
 
 
@@ -62,11 +66,10 @@ class Block(nn.Module):
         return (within + self.shortcut(values)).relu()
 
 
-def residual(channels: int, classes: int) -> nn.Module:
-    blocks = [
-        Block(inputs, outputs, 2 if inputs != outputs else 1)
-        for inputs, outputs in [(16, 16)] * 3 + [(16, 32)] + [(32, 32)] * 2 + [(32, 64)] + [(64, 64)] * 2
-    ]
+def residual(count: int, channels: int, classes: int) -> nn.Module:
+    """count: blocks of each of the three widths."""
+    widths = [16] + [16] * count + [32] * count + [64] * count
+    blocks = [Block(inputs, outputs, 2 if inputs != outputs else 1) for inputs, outputs in pairwise(widths)]
     stem = [nn.Conv2d(channels, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
     return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes))
 

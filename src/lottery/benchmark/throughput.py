@@ -75,11 +75,13 @@ RECIPES = {
     "conv-2": Training(learning_rate=2e-4),
     "conv-4": Training(learning_rate=3e-4),
     "conv-6": Training(learning_rate=3e-4),
+    "resnet-8": Training(**DEEP, batch_size=128),
     "resnet-20": Training(**DEEP, batch_size=128),
     "vgg-16": Training(**DEEP, batch_size=64),
     "vgg-19": Training(**DEEP, batch_size=64),
 }
-"""The paper's recipes (Fig. 2, App. I), of the deep networks with the lower of its step sizes."""
+"""The paper's recipes (Fig. 2, App. I), of the deep networks with the lower of its step sizes; ResNet-8
+has those of ResNet-20."""
 
 TRAINING, EVALUATION = "training_images_per_second", "evaluation_images_per_second"
 

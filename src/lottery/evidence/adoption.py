@@ -64,6 +64,9 @@ def adopt(run: Path, file: Path | None = None) -> "Adoption":
     found = Adoption(run, settings)
     found.look()
     records = Records(folder)
+    # Snakemake makes nothing again whose inputs were let go and that is there.
+    for table in found.made_from_what_was_let_go():
+        table.unlink()
     records.forget(found.named(found.in_state(State.STALE)))
     records.take(found.named(found.last_right(), one_each=True), file)
     return found
@@ -100,6 +103,12 @@ class Adoption:
     def there(self, task: Task) -> list[str]:
         """The files of a task that there are, below the run's folder."""
         return [file for file in files_of(task) if (self.run / file).exists()]
+
+    def made_from_what_was_let_go(self) -> list[Path]:
+        """Tables that are stale, and tell of weights that are gone."""
+        gone = any(not (self.run / file).exists() for file in described_files(self.settings))
+        stale = [task for task in self.in_state(State.STALE) if task.verb == "describe-tickets" and gone]
+        return [self.run / file for task in stale for file in self.there(task)]
 
     def in_state(self, state: State) -> list[Task]:
         return [task for task, its in self.states.items() if its is state]

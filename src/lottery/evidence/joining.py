@@ -102,8 +102,10 @@ def join(
     curves = joined_curves(parts, levels, names)
     speed = pd.concat([read_speed(part.tables, part.levels).assign(part=str(part.folder)) for part in parts])
     known = set(rows_by(speed, NETWORK))
-    speed = in_order(speed, "speed", [row for row in networks(settings) if row in known])
-    tables = {"levels": levels, "curves": curves} | ({"speed": speed} if known else {})
+    tables = {"levels": levels, "curves": curves}
+    if known:  # parts without curves tell of none
+        speed = in_order(speed, "speed", [row for row in networks(settings) if row in known])
+        tables["speed"] = speed.convert_dtypes()  # iterations are whole numbers where none is missing in a part
     if described(settings):
         tables["layers"] = in_order(rows_of(parts, "layers"), "layers", ticket_layers(settings))
         if drawn := [name for name in names if details_of(name) == "distributions"]:
