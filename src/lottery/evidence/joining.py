@@ -18,6 +18,7 @@ from lottery.analysis.tables import (
     COUNTS,
     LEVELS,
     NETWORK,
+    SPEED,
     columns_of,
     read_checked,
     read_table,
@@ -105,7 +106,8 @@ def join(
     tables = {"levels": levels, "curves": curves}
     if known:  # parts without curves tell of none
         speed = in_order(speed, "speed", [row for row in networks(settings) if row in known])
-        tables["speed"] = speed.convert_dtypes()  # iterations are whole numbers where none is missing in a part
+        iterations = SPEED[len(NETWORK) :]  # whole numbers, also where one is missing in a part
+        tables["speed"] = speed.astype(dict.fromkeys(iterations, "Float64")).astype(dict.fromkeys(iterations, "Int64"))
     if described(settings):
         tables["layers"] = in_order(rows_of(parts, "layers"), "layers", ticket_layers(settings))
         if drawn := [name for name in names if details_of(name) == "distributions"]:
