@@ -39,7 +39,7 @@ def test_files_of_the_contract(smoke):
     for name, folder in found.items():
         files = {path.name for path in folder.iterdir()}
         masked = {"mask.safetensors"} if name not in ("dense/level0", "small-dense/level3") else set()
-        trained = {f"{name}.safetensors" for name in ("start", "trained", "snapshots")}
+        trained = {f"{name}.safetensors" for name in ("start", "trained", "early-stop", "snapshots")}
         assert files == {*trained, "history.csv", "summary.json"} | masked
     run = smoke.folder / "results/smoke"
     pictures = {f"{name}.{suffix}" for name in FIGURES for suffix in ("pdf", "svg", "png")}
