@@ -6,8 +6,9 @@ from conftest import REPOSITORY, experiment
 from test_claims import EXPERIMENT, made_up_levels
 
 from lottery.analysis.appendix_g import INITIALISATIONS, LEARNING_RATES, NETWORKS, PRUNING_RATES
-from lottery.figures.catalog import CATALOG, family_of, figures_of_run
+from lottery.figures.catalog import CATALOG, figures_of_run
 from lottery.figures.drawing import trained_in
+from lottery.figures.figure import family_of
 from lottery.figures.hyperparameters import what_was_run
 from lottery.figures.selection import Trained
 from lottery.settings.columns import recipe_columns
@@ -71,7 +72,7 @@ def test_settings_and_tables_tell_the_same_figures():
     )
     # A small dense network has a name of its own.
     both.loc[both["arm"] == "small-dense", "network"] = "lenet-30-10"
-    assert set(figures_of_run(read_settings(run))) == drawn(*trained_in(both)) == {"figure5", "figure6"}
+    assert set(figures_of_run(read_settings(run))) == drawn(*trained_in(both, pd.DataFrame())) == {"figure5", "figure6"}
 
 
 def test_appendix_g_has_all_values_of_the_papers_figures():

@@ -24,6 +24,8 @@ TOLD = (
     "extensions.py",
     "datasets/catalog.py",
     "figures/catalog.py",
+    "figures/figure.py",
+    "figures/follow_ups.py",
     "figures/looks.py",
     "networks/catalog.py",
     "pruning/allocation.py",

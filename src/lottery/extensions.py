@@ -26,7 +26,8 @@ from lottery.datasets.catalog import SOURCES
 from lottery.datasets.images import PARSERS, Parser
 from lottery.datasets.sources import Source, check_source
 from lottery.errors import LotteryError, suggest
-from lottery.figures.catalog import CATALOG, Figure
+from lottery.figures.catalog import CATALOG
+from lottery.figures.figure import Figure
 from lottery.figures.looks import LOOKS, Look
 from lottery.networks import NETWORKS, Network, check_network, known_name
 from lottery.pruning.criteria import CRITERIA, Criterion

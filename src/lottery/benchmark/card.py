@@ -29,7 +29,9 @@ from lottery.arms.places import DENSE, Place
 from lottery.arrays import read_arrays, write_text
 from lottery.benchmark import sharing, throughput
 from lottery.errors import LotteryError
-from lottery.evidence.verification import Evaluated, Verification, Wrong, check_tables, evaluated_images
+from lottery.evidence.tables import check_tables
+from lottery.evidence.verification import Evaluated, Verification, evaluated_images
+from lottery.evidence.wrong import Wrong
 from lottery.planning.execution import Execution, finished_part, write_tables
 from lottery.runs.jobs import Job
 from lottery.runs.listing import groups_of, trainings

@@ -25,7 +25,9 @@ from lottery.datasets.images import check_prepared, prepare
 from lottery.datasets.raw import Places
 from lottery.errors import LotteryError
 from lottery.evidence.records import Records, is_held
-from lottery.evidence.verification import Verification, Wrong, check_figure, check_line, check_texts
+from lottery.evidence.tables import check_figure, check_texts
+from lottery.evidence.verification import Verification, check_line
+from lottery.evidence.wrong import Wrong
 from lottery.planning.tasks import Task, files_of, tasks_of
 from lottery.pruning.criteria import CRITERIA
 from lottery.runs import dependence

@@ -3,32 +3,21 @@
 import hashlib
 import logging
 import math
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from lottery.analysis.barriers import collect_barriers, read_line
-from lottery.analysis.claims import judge
-from lottery.analysis.claims_text import as_html, as_markdown
-from lottery.analysis.overlaps import compare_masks
-from lottery.analysis.speed import measure_speed, read_judged, read_levels
+from lottery.analysis.barriers import read_line
 from lottery.analysis.tables import (
     HISTORY,
     Summary,
-    as_csv,
-    collect_curves,
-    collect_levels,
-    collect_weights,
     read_summary,
     read_table,
 )
-from lottery.analysis.ticket_weights import describe
 from lottery.arms.lineage import needs_scores
 from lottery.arms.masks import Imitated
 from lottery.arrays import Arrays, read_bytes
@@ -36,9 +25,9 @@ from lottery.arrays.weights import read_parameters, read_snapshot
 from lottery.datasets.catalog import source
 from lottery.datasets.images import Part, check_prepared, read_splits
 from lottery.errors import LotteryError
+from lottery.evidence.tables import check_tables
+from lottery.evidence.wrong import Wrong
 from lottery.extensions import LOADED
-from lottery.figures.catalog import figures_of_run
-from lottery.figures.drawing import FORMATS, draw, read_details
 from lottery.planning.tasks import tasks_of
 from lottery.pruning.criteria import CRITERIA
 from lottery.runs import making
@@ -46,7 +35,6 @@ from lottery.runs.files import mask, matched, scores, survivors, ticket, weights
 from lottery.runs.jobs import Job, network_of
 from lottery.runs.keeping import kept_file
 from lottery.runs.lines import Line, lines
-from lottery.runs.listing import described, trainings
 from lottery.runs.reading import read_finished_run
 from lottery.settings import Settings
 from lottery.training.engines import Engine, engine_name, engine_of
@@ -65,13 +53,6 @@ SCORES_APART = 1e-3
 
 
 EARLY_STOP = "early-stop.safetensors"
-
-
-class Wrong(Exception):  # noqa: N818 - a finding
-    """A file that is not what it should be: its path, and what is wrong with it."""
-
-    def __init__(self, path: Path, what: str) -> None:
-        super().__init__(f"{path}: {what}")
 
 
 def verify(run: Path, datasets: Path) -> Iterator[str]:
@@ -423,66 +404,3 @@ def check_line(run: Path, line: Line, datasets: Path) -> None:
                 f"replicate {row['replicate']}, draw {row['draw']}: at {row['share']:.3g} of the line the test error is"
                 f" told as {row['test_error']}, the weights give {errors[0, 4]}",
             )
-
-
-def check_tables(run: Path, settings: Settings) -> None:
-    """The tables are those of the summaries and histories, the claims those of the tables, and figures as well.
-
-    A run that was asked for less has no claims, or not all figures; what it has is checked.
-    """
-    tables = run / "tables"
-    check_texts(run, "collect", settings)
-    if described(settings) and (tables / "layers.csv").exists():
-        check_texts(run, "describe-tickets", settings)
-    for table, verb in (("barriers", "collect-barriers"), ("overlaps", "compare-masks")):
-        if (tables / f"{table}.csv").exists():
-            check_texts(run, verb, settings)
-    if (tables / "claims.csv").exists():
-        check_texts(run, "judge-claims", settings)
-    levels = read_levels(tables)
-    for name in figures_of_run(settings):
-        check_figure(run, name, levels)
-
-
-def check_texts(run: Path, verb: str, settings: Settings) -> None:
-    """The tables that a verb writes are, line by line, what the run's other files give."""
-    tables = run / "tables"
-    for name, text in texts_of(run, verb, settings).items():
-        lines, found = text.splitlines(), read_bytes(tables / name).decode(errors="replace").splitlines()
-        if found != lines:
-            differing = next((i for i, pair in enumerate(zip(found, lines, strict=False)) if pair[0] != pair[1]), None)
-            place = len(found) if differing is None else differing
-            raise Wrong(tables / name, f"line {place + 1} is not what the run's other files give")
-
-
-def texts_of(run: Path, verb: str, settings: Settings) -> dict[str, str]:
-    """The tables that a verb writes, made anew, by their names."""
-    if verb == "judge-claims":
-        claims = judge(*read_judged(run / "tables"))
-        return {"claims.csv": as_csv(claims), "claims.md": as_markdown(claims), "claims.html": as_html(claims)}
-    if verb == "describe-tickets":
-        layers, distributions = describe(run, settings)
-        return {"layers.csv": as_csv(layers), "distributions.csv": as_csv(distributions)}
-    if verb == "collect-barriers":
-        return {"barriers.csv": as_csv(collect_barriers(run, settings))}
-    if verb == "compare-masks":
-        return {"overlaps.csv": as_csv(compare_masks(run, settings))}
-    folders = [run / job.place.folder for job in trainings(settings)]
-    levels, curves = collect_levels(folders, settings), collect_curves(folders)
-    collected = {"levels.csv": levels, "curves.csv": curves, "weights.csv": collect_weights(folders)}
-    if (run / "tables/speed.csv").exists():  # not of a run that was collected before there was one
-        collected["speed.csv"] = measure_speed(levels, curves)
-    return {name: as_csv(table) for name, table in collected.items()}
-
-
-def check_figure(run: Path, name: str, levels: pd.DataFrame) -> None:
-    """The files of a figure that there are, are what is drawn from the tables."""
-    there = [path for suffix in FORMATS if (path := run / "figures" / f"{name}.{suffix}").exists()]
-    if not there:
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        made = {suffix: Path(folder, f"{name}.{suffix}") for suffix in FORMATS}
-        draw(name, levels, read_details(run / "tables", name), list(made.values()))
-        for path in there:
-            if path.read_bytes() != made[path.suffix[1:]].read_bytes():
-                raise Wrong(path, "is not what this code draws from the tables")

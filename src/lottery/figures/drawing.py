@@ -34,7 +34,7 @@ from lottery.figures import (
     untrained,
 )
 from lottery.figures.catalog import CATALOG
-from lottery.figures.catalog import Figure as Entry
+from lottery.figures.figure import Figure as Entry
 from lottery.figures.selection import Trained
 from lottery.figures.style import use_style
 from lottery.settings.columns import recipe_of
