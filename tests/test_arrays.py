@@ -5,8 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
-from lottery.arrays import check_arrays, of_member, read_arrays, reason, replacing, stack, write_arrays
+from lottery.arrays import (
+    check_arrays,
+    of_member,
+    read_arrays,
+    read_arrays_with_texts,
+    reason,
+    replacing,
+    stack,
+    write_arrays,
+)
 from lottery.errors import LotteryError
 
 
@@ -20,6 +30,20 @@ def test_round_trip_is_exact_and_repeatable(tmp_path):
         name: (array.dtype, array.tobytes()) for name, array in arrays.items()
     }
     assert (tmp_path / "one.safetensors").read_bytes() == (tmp_path / "two.safetensors").read_bytes()
+
+
+def test_named_texts_are_written_in_one_order(tmp_path):
+    """The library writes them in any: twenty times nine texts would not be alike by chance."""
+    arrays, texts = {"a": np.zeros(3, np.float32)}, {f"text {number}": f'"{number}" é' for number in range(9)}
+    written = set()
+    for _ in range(20):
+        write_arrays(tmp_path / "x.safetensors", arrays, texts)
+        written.add((tmp_path / "x.safetensors").read_bytes())
+    assert len(written) == 1
+    again, told = read_arrays_with_texts(tmp_path / "x.safetensors")
+    assert told == texts
+    assert (again["a"] == arrays["a"]).all()
+    assert (load_file(tmp_path / "x.safetensors")["a"] == arrays["a"]).all()
 
 
 def test_views_are_written_as_they_look(tmp_path):

@@ -87,7 +87,18 @@ def write_text(path: Path, content: str) -> None:
 def write_arrays(path: Path, arrays: Mapping[str, NDArray], metadata: Mapping[str, str] | None = None) -> None:
     """Write named arrays as safetensors, with named texts if wanted; equal arrays and texts give equal bytes."""
     content = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    write_bytes(path, save(content, dict(metadata) if metadata else None))
+    saved = save(content, dict(metadata) if metadata else None)
+    write_bytes(path, with_sorted_texts(saved) if len(metadata or ()) > 1 else saved)
+
+
+def with_sorted_texts(saved: bytes) -> bytes:
+    """A safetensors file with its named texts in the order of their names, which the library writes in any."""
+    size = int.from_bytes(saved[:8], "little")
+    header = json.loads(saved[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the format's alignment
+    return len(text).to_bytes(8, "little") + text + saved[8 + size :]
 
 
 def read_bytes(path: Path) -> bytes:
