@@ -151,6 +151,12 @@ def line_files():
     return [f"<results>/{each.job.place.folder}/{each.file}" for each in lines.lines(SETTINGS)]
 
 
+def line_summaries():
+    """What became of the networks at the ends of all lines of the run."""
+    ends = [job.place.folder for line in lines.lines(SETTINGS) for job in line.jobs()]
+    return [f"<results>/{folder}/summary.json" for folder in dict.fromkeys(ends)]
+
+
 def of_job(verb):
     """What the command of a verb names, and what else a job depends on."""
     return dict(

@@ -35,7 +35,7 @@ rule interpolate:
 rule collect_barriers:
     input:
         lines=line_files(),
-        summaries=trained("summary.json"),
+        summaries=line_summaries(),
     output:
         "<results>/tables/barriers.csv",
     log:
