@@ -18,7 +18,7 @@ TO_JUDGE = (
     " 95% interval (Student's t). A claim is replicated when our estimate lies where the claim holds, not replicated"
     " when it lies elsewhere, both with p < 0.05 (two-sided t test, corrected after Benjamini and Hochberg for the"
     " claims of its family: the paper's on trained networks, the paper's on which weights are in a ticket, the"
-    " followers', ours), inconclusive otherwise. Agrees: no when p < 0.05, not corrected, that the paper's number, a"
+    " follow-ups', ours), inconclusive otherwise. Agrees: no when p < 0.05, not corrected, that the paper's number, a"
     " mean of five with our spread, is of another truth than ours."
 )
 
