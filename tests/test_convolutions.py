@@ -99,7 +99,7 @@ def test_a_gpu_stacks_what_leaves_it_idle_and_a_cpu_nothing():
         for device in ("cpu", "cuda")
         for recipe in [Training(device=device, engine="torch")]
     }
-    assert stacked == {"cpu": [], "cuda": ["resnet-20"]}
+    assert stacked == {"cpu": [], "cuda": ["resnet-20", "resnet-8"]}
     assert torch_engine.together(Training(device="cuda"), build("lenet-300-100", (3, 32, 32), 10))
 
 

@@ -94,6 +94,7 @@ def test_every_rule_says_what_it_needs():
     found = rules()
     made = {"prepare_dataset", "initialize", "train", "score", "prune", "rewind", "make_control"}
     made |= {"export_ticket", "compact_ticket", "describe_structure", "measure_inference"}
+    made |= {"interpolate", "collect_barriers", "compare_masks"}
     assert made | {"collect", "describe_tickets", "judge_claims", "plot", "plan"} == set(found)
     heirs = {name for name, (_, inherits) in found.items() if inherits}
     assert heirs == {
@@ -103,6 +104,7 @@ def test_every_rule_says_what_it_needs():
         "describe_tickets",
         "compact_ticket",
         "describe_structure",
+        "compare_masks",
     }
     files_of: dict[str, list[str]] = {"plan": []}
     for name, (body, inherits) in found.items():

@@ -16,6 +16,7 @@ GRID = np.arange(0, 5001, 100)
 
 def curve(losses, arm: str, level: int = 0, replicate: int = 0, iterations=GRID) -> pd.DataFrame:
     rows = pd.DataFrame({"iteration": iterations, "validation_loss": losses}, columns=CURVES)
+    rows["validation_accuracy"] = 1 - rows["validation_loss"]
     return rows.assign(experiment="e", arm=arm, level=level, replicate=replicate, draw=0)
 
 
@@ -63,6 +64,7 @@ def test_a_curve_that_is_known_in_part_says_so():
     tables = [curve(valley(3000, 0.1), "dense"), curve(valley(1500, 0.2), "iterative", 1)]
     curves = pd.concat(tables, ignore_index=True)
     part = measure_speed(levels_of(curves), curves[curves["iteration"] <= 2000]).set_index("arm")
+    assert part.loc["dense", "last_validation_accuracy"] == pytest.approx(0.9 - 0.2**2)
     assert (part["known_until"] == 2000).all()
     assert part["iterations_to_dense_quality"].isna().all()
 
@@ -105,7 +107,8 @@ def with_times(**times: float | None) -> pd.DataFrame:
     speed = levels[NETWORK].assign(known_until=50_000, smoothed_early_stop_iteration=4000)
     noise = 1 + 0.01 * np.random.default_rng(0).normal(size=len(speed))
     taken = levels["arm"].map({"dense": 5000.0, **{arm.replace("_", "-"): time for arm, time in times.items()}})
-    return with_speed(levels, speed.assign(iterations_to_dense_quality=(taken * noise).round())[SPEED])
+    speed = speed.assign(iterations_to_dense_quality=(taken * noise).round(), last_validation_accuracy=0.98)
+    return with_speed(levels, speed[SPEED])
 
 
 def test_tickets_that_are_sooner_as_good_as_the_dense_network():

@@ -30,7 +30,7 @@ from lottery.analysis.claims_speed import SPEED
 from lottery.analysis.claims_transfer import TRANSFER
 from lottery.analysis.claims_untrained import UNTRAINED
 from lottery.analysis.claims_weights import WEIGHTS
-from lottery.analysis.experiment import NotReached, NotRun, TrainedExperiment
+from lottery.analysis.experiment import NotReached, NotRun, Place, TrainedExperiment
 from lottery.analysis.measures import Finding, usable
 from lottery.analysis.statistics import SIGNIFICANCE, Estimate, corrected, mean_estimate, ratio_estimate
 from lottery.analysis.tables import NETWORK
@@ -104,9 +104,15 @@ def networks_behind(levels: pd.DataFrame, layers: pd.DataFrame | None = None) ->
     """
     tables = [pd.DataFrame(columns=NETWORKS)]
     for claim, ours, experiments in spoken_of(levels, layers):
+        places: list[Place] = []
         try:
-            places = claim.measure.places(*compared(claim, ours, experiments))
-        except NotRun:
+            both = compared(claim, ours, experiments)
+            places = claim.measure.places(*both)
+            claim.measure.found(*both)
+        except NotRun as error:
+            if error.verdict == NotRun.verdict:
+                continue
+        if not places:
             continue
         shared = set.intersection(*(set(place.rows["replicate"]) for place in places))
         rows = pd.concat([place.rows for place in places]).drop_duplicates(NETWORK)

@@ -19,7 +19,7 @@ SHARES = {"a": 0.2, "b": 0.4}
 
 SPARSE_DOUBLE_DESCENT, UNDER_LABEL_NOISE, REGULARISATION = "arXiv 2206.08684", "arXiv 2306.12190", "arXiv 2210.13738"
 
-CHOSEN = "the size is that at which the other replicates are most accurate"
+CHOSEN = "the size is that of most validation images right at the end, replicate by replicate"
 
 
 def subject(network: str, share: float) -> Subject:

@@ -21,6 +21,7 @@ from lottery.settings.columns import recipe_of
 
 EARLY_STOP, SMOOTHED_STOP = "early_stop_iteration", "smoothed_early_stop_iteration"
 TO_QUALITY, KNOWN_UNTIL = "iterations_to_dense_quality", "known_until"
+LAST_ON_VALIDATION = "last_validation_accuracy"
 AT_EARLY_STOP, FINAL = "test_accuracy_at_early_stop", "test_accuracy_final"
 ON_VALIDATION, TRAIN_FINAL = "validation_accuracy_at_early_stop", "train_accuracy_final"
 
@@ -107,6 +108,15 @@ class Place:
         by_replicate = self.rows["replicate"]
         known = iterations.fillna(self.rows[KNOWN_UNTIL].astype(float)).groupby(by_replicate).mean()
         return known, iterations.isna().groupby(by_replicate).sum()
+
+    def validation_at_end(self) -> pd.Series:
+        """The validation accuracy at the end of training, mean for each replicate. Raises as `values` does, and NotRun
+        where the tables' curves end before.
+        """
+        values = self.values(LAST_ON_VALIDATION)
+        if (self.rows[KNOWN_UNTIL] < self.rows["iterations"]).any():
+            raise NotRun(f"the tables tell no validation accuracy at the end of {self}")
+        return values
 
     def check_converged(self) -> None:
         """Raise NotFinite when one of the networks diverged."""

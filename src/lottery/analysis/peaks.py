@@ -1,4 +1,6 @@
-"""Measures of the size at which an arm is most accurate, at the end of training."""
+"""Measures of the size at which an arm is most accurate at the end of training, by its validation images: the test
+images choose nothing.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -19,9 +21,9 @@ def sizes_of(experiment: TrainedExperiment, arm: str) -> list[Place]:
     return places
 
 
-def accuracies(places: list[Place]) -> pd.DataFrame:
-    """Test accuracies at the end, fractions: a row for each replicate that all sizes have, a column for each place."""
-    return pd.concat([place.values(FINAL) for place in places], axis=1, keys=range(len(places))).dropna()
+def validation_accuracies(places: list[Place]) -> pd.DataFrame:
+    """Those at the end, fractions: a row for each replicate that all sizes have, a column for each place."""
+    return pd.concat([place.validation_at_end() for place in places], axis=1, keys=range(len(places))).dropna()
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,7 @@ class PeakGain:
     """Points by which an arm exceeds the dense network at the size where it is most accurate, in test accuracy or in
     the gap between training and test accuracy.
 
-    The size is chosen for each replicate by the mean of the others, so that the choice flatters nothing; of sizes that
-    are equally accurate the largest. Raises NotRun for fewer than two replicates.
+    Each replicate's own validation images choose its size; of sizes that are equally accurate the largest.
     """
 
     arm: str
@@ -43,10 +44,8 @@ class PeakGain:
 
     def found(self, ours: TrainedExperiment, _: TrainedExperiment | None = None) -> Finding:
         dense, *places = self.places(ours)
-        table = accuracies(places)
-        if len(table) < 2:
-            raise NotRun("the size of one replicate is chosen by others, and there are none")
-        chosen = {replicate: int(np.argmax(table.drop(index=replicate).mean().to_numpy())) for replicate in table.index}
+        table = validation_accuracies(places)
+        chosen = dict(zip(table.index, table.to_numpy().argmax(axis=1), strict=True))
         gains = {replicate: 100 * self.gain(places[place], dense)[replicate] for replicate, place in chosen.items()}
         sizes = sorted({f"{100 * places[place].size:.3g}%" for place in chosen.values()})
         return Finding(pd.Series(gains), (f"at {', '.join(sizes)}",))
@@ -79,5 +78,5 @@ class PeakRatio:
         """The number of weights at the peak of each replicate."""
         places = sizes_of(experiment, self.arm)
         counts = np.array([float(place.rows["weights"].iloc[0]) for place in places])
-        table = accuracies(places)
+        table = validation_accuracies(places)
         return pd.Series(counts[table.to_numpy().argmax(axis=1)], index=table.index)

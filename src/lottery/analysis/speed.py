@@ -37,9 +37,10 @@ def measure_speed(levels: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
         iterations, losses = curve["iteration"].to_numpy(), curve["validation_loss"].round(DECIMALS).to_numpy(float)
         experiment, _, _, replicate, _ = name
         reached = iterations[losses <= quality.get((experiment, replicate), np.nan)]
-        row = (reached[0] if reached.size else None, smoothed_early_stop(iterations, losses), iterations[-1])
-        rows.append((*name, *row))
-    return pd.DataFrame(rows, columns=SPEED).astype(dict.fromkeys(SPEED[len(NETWORK) :], "Int64"))
+        first, accuracy = reached[0] if reached.size else None, curve["validation_accuracy"].iloc[-1]
+        rows.append((*name, first, smoothed_early_stop(iterations, losses), iterations[-1], accuracy))
+    whole = dict.fromkeys(SPEED[len(NETWORK) : -1], "Int64")
+    return pd.DataFrame(rows, columns=SPEED).astype(whole | {SPEED[-1]: float})
 
 
 def smoothed_early_stop(iterations: np.ndarray, losses: np.ndarray) -> int | None:

@@ -40,11 +40,13 @@ WEIGHTS = [*NETWORK, "layer", "weights"]
 """Columns of weights.csv: how many weights each layer of each network keeps."""
 
 SPEED = [*NETWORK, "iterations_to_dense_quality", "smoothed_early_stop_iteration", "known_until"]
+SPEED += ["last_validation_accuracy"]
 """Columns of speed.csv: of a network's validation curve.
 
 iterations_to_dense_quality: the first iteration whose loss is at or below the least of its replicate's dense network;
 empty where no iteration up to known_until is. smoothed_early_stop_iteration: the middle of the 900 iterations whose
-mean loss is least; empty where fewer are known. known_until: the last iteration of the curve.
+mean loss is least; empty where fewer are known. known_until: the last iteration of the curve;
+last_validation_accuracy: the accuracy there, a fraction.
 """
 
 LAYERS = ["experiment", "replicate", "level", "weights_remaining", "layer", "weights", "near_zero", "positive"]
