@@ -15,8 +15,9 @@ from lottery.analysis.barriers import collect_barriers, column_of, with_barriers
 from lottery.analysis.claims import CLAIMS, judge
 from lottery.analysis.experiment import NotRun, TrainedExperiment
 from lottery.analysis.measures_lines import Barrier, Beyond
+from lottery.analysis.overlap_columns import with_overlaps
 from lottery.analysis.speed import read_judged
-from lottery.analysis.tables import BARRIERS, OVERLAPS, read_table
+from lottery.analysis.tables import BARRIERS, OVERLAPS, read_table, write_table
 from lottery.arms.pairs import PAIRS, files_of_ends
 from lottery.arms.places import Place, Replicates
 from lottery.arms.rows import ARMS
@@ -257,6 +258,21 @@ def test_overlaps_of_a_run(run):
     (row,) = same[(same["replicate"] == 0) & (same["draw"] == 0)].to_dict("records")
     assert row["value"] == pytest.approx(len(kept["dense"] & kept["dense-twin"]) / len(kept["dense"]), abs=1e-4)
     assert set(table["quantity"]) >= {"mask of iterative", "mask of one-shot-movement", "sign kept", "early bird"}
+
+
+def test_of_different_starts_each_is_compared_with_the_next_alone(tmp_path):
+    """By hand: 3 starts, the overlap of replicate r with another, o, being 10 r + o."""
+    place = {"experiment": "e", "level": 2, "layer": 1}
+    rows = [
+        {**place, "quantity": "another start", "of": "dense", "replicate": own, "draw": 0, "other": other}
+        | {"iteration": 200, "value": 0.5, "by_chance": 0.5, "over_chance": 10 * own + other}
+        for own in range(3)
+        for other in range(3)
+        if own != other
+    ]
+    write_table(tmp_path / "overlaps.csv", pd.DataFrame(rows, columns=OVERLAPS))
+    layers = pd.DataFrame([{**place, "replicate": replicate} for replicate in range(3)])
+    assert list(with_overlaps(layers, tmp_path)["overlap_another_start"]) == [1, 12, 20]
 
 
 def test_claims_see_barriers_and_overlaps(run):

@@ -21,7 +21,9 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "sign_kept_rest": ("sign kept", DESCRIBED_ARM, "by_chance"),
     "neighbours": ("neighbouring pixels", DESCRIBED_ARM, "over_chance"),
 }
-"""By column: the quantity, of which arm, which of its numbers; at the end of training, mean over draws and others."""
+"""By column: the quantity, of which arm, which of its numbers; at the end of training, mean over draws. Of two starts
+each replicate is compared with the next alone, the last with the first, so that no pair counts twice.
+"""
 
 
 def with_overlaps(layers: pd.DataFrame, tables: Path) -> pd.DataFrame:
@@ -32,8 +34,11 @@ def with_overlaps(layers: pd.DataFrame, tables: Path) -> pd.DataFrame:
     last = overlaps["iteration"].isna() | (
         overlaps["iteration"] == overlaps.groupby("experiment")["iteration"].transform("max")
     )
+    replicates = sorted(overlaps["replicate"].unique())
+    following = dict(zip(replicates, [*replicates[1:], *replicates[:1]], strict=True))
+    next_alone = overlaps["other"].isna() | (overlaps["other"] == overlaps["replicate"].map(following))
     for column, (quantity, of, number) in COLUMNS.items():
-        rows = overlaps[last & (overlaps["quantity"] == quantity) & (overlaps["of"] == of)]
+        rows = overlaps[last & next_alone & (overlaps["quantity"] == quantity) & (overlaps["of"] == of)]
         found = rows.groupby(LAYER)[number].mean().rename(column).reset_index()
         layers = layers.merge(found, on=LAYER, how="left", validate="many_to_one")
     return layers
