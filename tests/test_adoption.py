@@ -110,6 +110,7 @@ def changed(path: Path) -> None:
     os.utime(path, (status.st_atime, status.st_mtime))
 
 
+@pytest.mark.long
 def test_a_moved_run_must_be_adopted_and_then_repeats_nothing(smoke, tmp_path):
     """With its times, which are older than those of the code here."""
     copy, run = moved(smoke, tmp_path / "copy", preserve=True), Path("results/smoke")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import copy_of_repository, experiment, overlay
+from conftest import experiment, made_by_verbs
 
 from lottery.arms.operations import prune
 from lottery.arrays import of_member, read_arrays, stack
@@ -144,14 +144,12 @@ METHODS = ("snip", "grasp", "synflow", "initial-magnitude")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Path:
-    workflow = copy_of_repository(tmp_path_factory.mktemp("before"))
+def run(mnist, tmp_path_factory) -> Path:
     names = [f"{method}{control}" for method in METHODS for control in ("", "-shuffled", "-reinit", "-inverted")]
     arms = [{"arm": name, "levels": [6]} for name in [*names, "initial-random"]]
     values = experiment(pruning={"scope": "global"}, levels=6, replicates=2, replicates_per_job=2, arms=arms)
-    options = overlay(workflow, "before", run="before", figures=[], run_experiments=["e"], experiments={"e": values})
-    workflow("--cores", "2", *options)
-    return workflow.folder / "results/before"
+    config = {"run": "before", "run_experiments": ["e"], "experiments": {"e": values}}
+    return made_by_verbs(tmp_path_factory.mktemp("before") / "results", mnist, seed=0, figures=[], **config)
 
 
 def arrays(run: Path, file: str):

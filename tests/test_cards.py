@@ -343,6 +343,7 @@ def at_once(folder: Path, first: str) -> int:
     return most
 
 
+@pytest.mark.long
 def test_no_more_trainings_are_started_than_there_are_cards(machine, fresh, four_trainings):
     machine(A, B)
     four_trainings("--cores", "4")

@@ -166,6 +166,7 @@ def test_trainings_need_settings(tmp_path, capsys):
     assert "--settings: repeats, trainings and verification need the settings of a run" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_a_process_that_dies_is_told(monkeypatch):
     monkeypatch.setattr(sharing, "PATIENCE", 60.0)
     with pytest.raises(LotteryError, match="a process that shares the GPU has died"):

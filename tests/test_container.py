@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.metadata import PathDistribution
 
+import pytest
 import yaml
 from conftest import REPOSITORY
 
@@ -58,6 +59,7 @@ def test_it_starts_snakemake_for_a_user_who_is_not_root():
     assert of("ENTRYPOINT") == ['["snakemake"]']
 
 
+@pytest.mark.long
 def test_the_package_can_be_built_from_what_is_copied(tmp_path):
     context, installed = tmp_path / "context", tmp_path / "installed"
     context.mkdir()

@@ -128,6 +128,7 @@ def test_a_full_disk_is_told_in_one_line_and_a_later_run_completes(place):
     assert done.stdout.split() == ["status", "1", "listed", "status", "0", "start.safetensors"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not private_mounts(), reason="a small disk needs user namespaces (unshare -rm), which are off here")
 def test_a_run_on_a_full_disk_stops_and_completes_when_there_is_room(fresh):
     results = fresh.folder / "results"

@@ -72,6 +72,7 @@ def outcome(engine, network, start, mask, recipe, split, batches, **options):
     return losses, trained.parameters(), trained.evaluate("validation"), trained.evaluate("test")
 
 
+@pytest.mark.long
 @given(cases(), st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_engines_agree_for_any_shape(case, by_pixel):

@@ -1,6 +1,7 @@
 """Figures: drawn from made-up tables, with the paper's axes, in three formats, the same bytes each time."""
 
 from functools import partial
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -140,32 +141,43 @@ def made_up_overlaps(levels: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table.assign(experiment=name) for name in levels["experiment"].unique()], ignore_index=True)
 
 
+MAGIC = {".pdf": b"%PDF", ".svg": b"<?xml", ".png": b"\x89PNG"}
+"""How the files of a format begin."""
+
 KINDS = {type(figure.picture): name for name, figure in reversed(CATALOG.items())}
 """The first figure of each kind of picture."""
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[] if name in KINDS.values() else pytest.mark.long) for name, figure in CATALOG.items()],
-)
-def test_three_formats_the_same_each_time(tables, tmp_path, name):
-    suffixes = {".pdf": b"%PDF", ".svg": b"<?xml", ".png": b"\x89PNG"}
+def of_each(kinds_alone: bool) -> list:
+    """Every figure of the catalog, the long ones marked: those but the first of their kind, or all but one."""
+    quick = set(KINDS.values()) if kinds_alone else {"figure4a"}
+    return [pytest.param(name, marks=[] if name in quick else pytest.mark.long) for name in CATALOG]
+
+
+def draw_made_up(name: str, tables: tuple[pd.DataFrame, pd.DataFrame], folder: Path) -> dict[str, bytes]:
+    """A figure of made-up tables in three formats, by suffix."""
     levels, curves = tables
-    figure = CATALOG[name]
-    levels = levels.assign(network=NETWORKS[figure.family])
+    levels = levels.assign(network=NETWORKS[CATALOG[name].family])
     for column, values in VARIED.get(name, {}).items():
         varied = [levels.assign(**{column: value, "experiment": f"{value}"}) for value in values]
         levels = pd.concat(varied, ignore_index=True)
         curves = pd.concat([curves.assign(experiment=f"{value}") for value in values])
     levels = with_barriers(with_alternatives(levels)).assign(**SAME.get(name, {}))
-    made_up = {"distributions": made_up_distributions, "overlaps": made_up_overlaps}.get(figure.details)
-    details = made_up(levels) if made_up else curves
-    for folder in ("once", "again"):
-        draw(name, levels, details, [tmp_path / folder / f"{name}{suffix}" for suffix in suffixes])
-    for suffix, magic in suffixes.items():
-        once, again = ((tmp_path / folder / f"{name}{suffix}").read_bytes() for folder in ("once", "again"))
-        assert once.startswith(magic)
-        assert once == again
+    made_up = {"distributions": made_up_distributions, "overlaps": made_up_overlaps}.get(CATALOG[name].details)
+    files = [folder / f"{name}{suffix}" for suffix in (".pdf", ".svg", ".png")]
+    draw(name, levels, made_up(levels) if made_up else curves, files)
+    return {file.suffix: file.read_bytes() for file in files}
+
+
+@pytest.mark.parametrize("name", of_each(kinds_alone=True))
+def test_three_formats(tables, tmp_path, name):
+    drawn = draw_made_up(name, tables, tmp_path)
+    assert all(drawn[suffix].startswith(magic) for suffix, magic in MAGIC.items())
+
+
+@pytest.mark.parametrize("name", of_each(kinds_alone=False))
+def test_the_same_bytes_each_time(tables, tmp_path, name):
+    assert draw_made_up(name, tables, tmp_path / "once") == draw_made_up(name, tables, tmp_path / "again")
 
 
 def test_what_is_never_as_good_as_the_dense_network_is_marked(tables):
@@ -214,6 +226,7 @@ def test_one_replicate_is_no_mean(tables):
     assert "n = 1" not in said
 
 
+@pytest.mark.long
 def test_figures_drawn_at_once_are_those_drawn_one_by_one(tables, tmp_path):
     levels, curves = tables
     write_table(tmp_path / "levels.csv", levels[LEVELS])

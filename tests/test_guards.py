@@ -11,6 +11,7 @@ import pytest
 from conftest import Workflow
 
 
+@pytest.mark.long
 def test_a_snakemake_that_hangs_fails_its_test_and_leaves_nothing_running(tmp_path, monkeypatch):
     monkeypatch.setattr(conftest, "LONGEST", 6)
     (tmp_path / "Snakefile").write_text('rule hang:\n    output: "x"\n    shell: "sleep 1234"\n')
@@ -19,6 +20,7 @@ def test_a_snakemake_that_hangs_fails_its_test_and_leaves_nothing_running(tmp_pa
     assert not [each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", "1234"]]
 
 
+@pytest.mark.long
 def test_a_difference_between_long_values_is_told_at_once(tmp_path):
     """Where continuous integration says that it is, pytest would compare the lines of both for hours."""
     shutil.copy(conftest.__file__, tmp_path)

@@ -248,6 +248,7 @@ def test_the_verb_prints_an_entry_that_yaml_reads_back(tmp_path, capsys):
     )
 
 
+@pytest.mark.long
 def test_a_run_on_pictures(fresh, tmp_path):
     """From the folder to tables, by Snakemake."""
     folder = folder_of(fresh.folder / "pictures", classes=3, each=30)

@@ -34,7 +34,8 @@ def quick(monkeypatch) -> None:
     monkeypatch.setattr(inference, "STARTS", 1)
 
 
-@pytest.mark.parametrize("experiment", ["lenet-mnist", pytest.param("conv-mnist", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("experiment", ["lenet-mnist", "conv-mnist"])
 def test_every_contender_is_measured_at_every_size(run, tmp_path, experiment, monkeypatch, capsys):
     if experiment == "conv-mnist":
         monkeypatch.setattr(inference, "BATCHES", (1, 10))

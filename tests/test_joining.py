@@ -133,6 +133,7 @@ def test_finished_runs_become_what_one_run_publishes(runs, whole, tmp_path):
     assert (tmp_path / "both/machine.json").read_bytes() == (whole / "machine.json").read_bytes()
 
 
+@pytest.mark.long
 def test_parts_by_experiment(whole, tmp_path):
     names = ["lenet-mnist", SECOND]
     parts = [
@@ -163,6 +164,7 @@ def test_parts_by_replicates(plain, tmp_path):
     assert_same(tmp_path / "both", plain)
 
 
+@pytest.mark.long
 def test_parts_by_arm_and_by_level(whole, tmp_path):
     def early(row: Row) -> bool:
         return row.get("arm", "iterative") in ("dense", "iterative") and int(row["level"]) < 2
@@ -175,6 +177,7 @@ def test_parts_by_arm_and_by_level(whole, tmp_path):
     assert_same(tmp_path / "both", whole)
 
 
+@pytest.mark.long
 def test_it_tells_what_made_the_parts(whole, tmp_path):
     parts = [
         part(whole, tmp_path / name, lambda row, name=name: row["experiment"] == name, run_experiments=[name])
@@ -193,6 +196,7 @@ def test_it_tells_what_made_the_parts(whole, tmp_path):
     assert joined["versions"] == {"numpy": ["1.9", "2.0"], "torch": ["2"]}
 
 
+@pytest.mark.long
 def test_networks_that_diverged(plain, tmp_path):
     """Numbers that are empty in some rows stay whole numbers in the others."""
     table = read_table(plain / "levels.csv", LEVELS)
@@ -287,6 +291,7 @@ def test_a_replicate_that_no_part_has(plain, capsys, tmp_path):
     assert "no part has experiment lenet-mnist, arm dense, level 0, replicate 0" in refusal(capsys, tmp_path, *parts)
 
 
+@pytest.mark.long
 def test_histograms_of_some_replicates_are_none_of_all(whole, capsys, tmp_path):
     parts = [
         part(whole, tmp_path / name, lambda row, each=each: row.get("replicate", each) == each)

@@ -196,6 +196,7 @@ def test_a_claim_on_its_bound_is_never_decided():
     assert Undecided("X", "e", "", (1e-9,), 0.1, 5, 0.05, frozenset()).needed(0.1) is None
 
 
+@pytest.mark.long
 def test_what_would_decide_a_published_run():
     run = PUBLISHED / "paper-mnist"
     claims, costs = undecided(run)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import One, copy_of_repository, experiment, overlay, stretch
+from conftest import One, experiment, made_by_verbs, stretch
 from test_claims import made_up_levels
 
 from lottery.analysis.claims import judge
@@ -109,8 +109,7 @@ def test_members_of_a_stack_have_their_own_labels(small_splits):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Path:
-    workflow = copy_of_repository(tmp_path_factory.mktemp("noise"))
+def run(mnist, tmp_path_factory) -> Path:
     few = {"iterations": 20, "validation_every": 10, "test_every": 20}
     arms = [{"arm": "iterative", "levels": [1, 2]}]
     values = experiment(levels=2, replicates=2, replicates_per_job=2, arms=arms, seed_name="shared")
@@ -119,16 +118,9 @@ def run(tmp_path_factory) -> Path:
         "sparse": values | {"training": few | {"label_noise": 0.4}},
         "torch": values | {"training": few | {"label_noise": 0.4, "engine": "torch"}},
     }
-    options = overlay(
-        workflow,
-        "noise",
-        run="noise",
-        figures=["figure-noise"],
-        run_experiments=list(experiments),
-        experiments=experiments,
-    )
-    workflow("--cores", "2", *options)
-    return workflow.folder / "results/noise"
+    config = {"run": "noise", "run_experiments": list(experiments), "experiments": experiments}
+    folder = tmp_path_factory.mktemp("noise") / "results"
+    return made_by_verbs(folder, mnist, seed=0, figures=["figure-noise"], **config)
 
 
 def test_verified(run):

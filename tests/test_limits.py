@@ -127,6 +127,7 @@ def test_verified(run):
     assert list(verify(run, run.parent / "data")) == []
 
 
+@pytest.mark.long
 def test_a_line_that_the_weights_do_not_give_is_found(run):
     path = run / "one/r0-1/dense-twin/level0/line-dense-twins.csv"
     told = path.read_text()

@@ -15,9 +15,9 @@ BIN = Path(sys.executable).parent
     [
         ["ruff", "check"],
         ["ruff", "format", "--check"],
-        ["mypy"],
+        pytest.param(["mypy"], marks=pytest.mark.long),
         ["snakefmt", "--check", "Snakefile", "workflow"],
-        ["snakemake", "--lint"],
+        pytest.param(["snakemake", "--lint"], marks=pytest.mark.long),
     ],
     ids=" ".join,
 )

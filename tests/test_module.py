@@ -39,6 +39,7 @@ def test_the_example_runs_and_writes_nothing_elsewhere(outer):
     assert outer.jobs("lottery_figures")["lottery_plot"] == 1
 
 
+@pytest.mark.long
 def test_a_second_import_has_files_and_settings_of_its_own(outer):
     second = """
 module deeper:

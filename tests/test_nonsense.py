@@ -136,6 +136,7 @@ def test_a_key_given_twice_stops_a_run(fresh):
     assert "twice.yaml: run: given twice, again in line 2" in said
 
 
+@pytest.mark.long
 def test_the_workflow_runs_from_another_folder(fresh, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     command = [str(Path(sys.executable).parent / "snakemake"), "-s", str(fresh.folder / "Snakefile")]
@@ -144,6 +145,7 @@ def test_the_workflow_runs_from_another_folder(fresh, tmp_path_factory):
     assert re.search(r"^train +\d+$", done.stdout + done.stderr, flags=re.MULTILINE)
 
 
+@pytest.mark.long
 def test_a_failed_job_shows_the_end_of_its_log(fresh):
     values = run(run="bad", data_mirror="nowhere", experiments={"e": experiment(dataset="fashion-mnist")})
     said = fresh("--cores", "1", *overlay(fresh, "bad", **values), "--", "tables", fails=True)

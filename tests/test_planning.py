@@ -226,6 +226,7 @@ def test_a_run_that_is_not_there_is_named(tmp_path):
         measured_speed(tmp_path)
 
 
+@pytest.mark.long
 def test_the_target_plan_tells_the_merged_settings(fresh):
     said = fresh("--cores", "3", "--quiet", "all", *SMOKE, "--", "plan")
     assert "25, of which 8 train 18 networks" in said

@@ -16,6 +16,7 @@ def test_again_there_is_nothing_to_do(smoke):
     assert smoke.jobs(*SMOKE) == {}
 
 
+@pytest.mark.long
 def test_a_touched_source_file_repeats_nothing(smoke):
     sources = list((smoke.folder / "src").rglob("*.py"))
     before = {path: path.stat().st_mtime for path in sources}
@@ -121,10 +122,12 @@ def pair_of_experiments(workflow: Workflow, **changes: object) -> tuple[str, str
 ANALYSIS = {"collect": 1, "describe_tickets": 1, "judge_claims": 1, "plot": 1, "all": 1}
 
 
+@pytest.mark.long
 def test_two_experiments_are_complete(two_experiments):
     assert two_experiments.jobs(*pair_of_experiments(two_experiments)) == {}
 
 
+@pytest.mark.long
 def test_another_learning_rate_repeats_its_experiment_only(two_experiments):
     options = pair_of_experiments(
         two_experiments,
@@ -158,6 +161,7 @@ def test_more_of_something_adds_jobs_only(two_experiments, changes, added):
     assert jobs == ({**added, **ANALYSIS} if added else {})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("by", BY)
 def test_results_do_not_depend_on_cores_or_jobs(by, mnist, tmp_path, request):
     """The same settings in other jobs: byte-equal weights, masks and histories."""

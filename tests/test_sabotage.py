@@ -313,6 +313,7 @@ def run_without_rewinding(workflow: Workflow) -> None:
     write_arrays(made.path(run, "start"), rewind(initial, masks))
 
 
+@pytest.mark.long
 def test_a_missing_rewind_is_seen_in_what_the_rules_make(fresh):
     """Training that goes on from the trained weights: Lightning-AI/pytorch-lightning#13643."""
     run_without_rewinding(fresh)

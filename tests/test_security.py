@@ -285,6 +285,7 @@ def harmless(tmp_path_factory) -> Workflow:
     return copy_of_repository(tmp_path_factory.mktemp("asked"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", ["run", "experiment", "network", "dataset"])
 def test_the_workflow_refuses_hostile_names_before_anything_runs(harmless, key):
     name = "x; touch owned $(touch owned)"
@@ -328,6 +329,7 @@ def test_a_folder_with_a_hostile_name_is_a_folder(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {repository.name, elsewhere.folder.name}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["a {b}", "a<b>", "a:b"])
 def test_a_folder_that_cannot_be_used_is_refused_with_a_reason(tmp_path, name):
     repository = copy_of_repository(tmp_path / name).folder

@@ -49,6 +49,7 @@ def limits(asked: list[str]) -> list[tuple[str, str]]:
     return [re.search(r" -t (\d+) .*--mem (\d+) ", line).groups() for line in asked]
 
 
+@pytest.mark.long
 def test_each_attempt_asks_for_more_time_and_memory_and_no_gpu(fresh, record):
     submit(fresh)
     asked = record()
@@ -80,6 +81,7 @@ def uncomment(workflow: Workflow, **values: str) -> tuple[str, str]:
     return "--profile", str(folder)
 
 
+@pytest.mark.long
 def test_every_site_setting_named_in_the_profile_reaches_slurm(fresh, record):
     submit(fresh, uncomment(fresh), device="cuda")
     asked = record()
@@ -89,6 +91,7 @@ def test_every_site_setting_named_in_the_profile_reaches_slurm(fresh, record):
     assert limits(asked) == [("240", "8000"), ("480", "16000"), ("720", "24000")]
 
 
+@pytest.mark.long
 def test_the_profile_changes_no_step_and_submits_trainings_only(fresh):
     """A dry run with it needs no Slurm; Snakemake refuses a profile with a key that it does not know."""
     jobs = fresh.jobs(*PROFILE, *SMOKE)

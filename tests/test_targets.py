@@ -96,6 +96,7 @@ def test_targets(smoke, target, drawn):
     assert copy_jobs["train"] == 8
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("target", "figures", "told"),
     [
@@ -127,6 +128,7 @@ def test_a_wrong_setting_stops_before_anything_runs(fresh, values, told):
     assert not (fresh.folder / "results").exists()
 
 
+@pytest.mark.long
 def test_a_failed_job_leaves_a_message_and_no_output(fresh):
     (fresh.folder / "resources/mnist/train-labels-idx1-ubyte.gz").write_bytes(b"not gzip")
     said = fresh("--profile", "workflow/profiles/local", *SMOKE, fails=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import copy_of_repository, experiment, overlay
+from conftest import experiment, made_by_verbs
 
 from lottery.arms.arm import Arm
 from lottery.arms.masks import Pruned
@@ -103,15 +103,13 @@ def test_a_score_moves_along_the_gradient_of_its_entry_of_the_mask(small_split):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Path:
-    workflow = copy_of_repository(tmp_path_factory.mktemp("untrained"))
+def run(mnist, tmp_path_factory) -> Path:
     names = [name for name, row in ARMS.items() if not row.trained]
     values = experiment(
         levels=2, replicates=2, replicates_per_job=2, arms=[{"arm": name, "levels": [2]} for name in names]
     )
-    options = overlay(workflow, "untrained", run="un", figures=[], run_experiments=["e"], experiments={"e": values})
-    workflow("--cores", "2", *options)
-    return workflow.folder / "results/un"
+    config = {"run": "un", "run_experiments": ["e"], "experiments": {"e": values}}
+    return made_by_verbs(tmp_path_factory.mktemp("untrained") / "results", mnist, seed=0, figures=[], **config)
 
 
 def test_verified(run):

@@ -323,6 +323,7 @@ def tell(folder: Path, key: str, value: float) -> None:
     (folder / "summary.json").write_text(json.dumps(summary))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("key", "value"),
     [("train_accuracy", 0.1), ("test_accuracy", 0.99), ("validation_accuracy", 0.99), ("validation_loss", 0.01)],

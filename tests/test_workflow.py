@@ -195,6 +195,7 @@ def test_progress_tells_what_is_done_and_how_long_the_rest_takes(smoke):
     assert "100% done" in log
 
 
+@pytest.mark.long
 def test_waiting_jobs_are_looked_at_only_when_one_has_finished(smoke):
     """With Snakemake's limit of job starts, again and again."""
     finished = len(re.findall("^Finished jobid", smoke.said, re.MULTILINE))
@@ -202,6 +203,7 @@ def test_waiting_jobs_are_looked_at_only_when_one_has_finished(smoke):
     assert len(re.findall(r"Ready jobs: \d", smoke.said)) <= finished
 
 
+@pytest.mark.long
 def test_report_shows_figures_and_claims_offline(smoke):
     report = smoke.folder / "report.html"
     smoke("--report", "report.html", *SMOKE)
@@ -221,6 +223,7 @@ def test_the_weights_of_every_layer_are_told(smoke):
     assert told.to_dict() == levels.set_index(network)["weights"].to_dict()
 
 
+@pytest.mark.long
 def test_a_layer_pruned_to_death_is_told_in_the_log(fresh):
     pruning = {"scope": "global", "global_rate": 0.998}
     values = {"run": "thin", "run_experiments": ["e"], "figures": [], "experiments": {"e": experiment(pruning=pruning)}}
