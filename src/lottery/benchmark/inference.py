@@ -41,6 +41,9 @@ BATCHES = (1, 100, 1_000)
 SECONDS = 0.02
 """About how long one measurement takes: short calls are repeated in it."""
 
+PAUSE = 0.05
+"""Seconds before a turn of several threads: those of the contender before spin for a while."""
+
 STARTS = 3
 """How often each contender is started by itself."""
 
@@ -280,10 +283,11 @@ def measured(
     timed = [name for name in known if name != "runtime, float16"]
     for count in threads:
         prepared = {name: known[name].prepare(files[name], ticket, count) for name in timed}
+        pause = PAUSE if count > 1 else 0.0
         for batch in BATCHES:
             if batch == 1 and count > 1:
                 continue
-            times = taking_turns(prepared, images, batch, repeats)
+            times = taking_turns(prepared, images, batch, repeats, pause)
             for name in known:
                 each = times[name if name in times else "runtime"]
                 low, middle, high = np.percentile(each, [25, 50, 75]) / batch * 1e6
@@ -318,8 +322,13 @@ def no_images() -> Any:
     raise LotteryError("no images are measured on here")
 
 
-def taking_turns(prepared: dict[str, Prepared], images: NDArray, batch: int, repeats: int) -> dict[str, list[float]]:
-    """Seconds of a call, `repeats` measurements of each contender, one after the other in each round."""
+def taking_turns(
+    prepared: dict[str, Prepared], images: NDArray, batch: int, repeats: int, pause: float = 0.0
+) -> dict[str, list[float]]:
+    """Seconds of a call, `repeats` measurements of each contender, one after the other in each round.
+
+    pause: seconds before each turn, after which it warms up again.
+    """
     groups = [images[first : first + batch] for first in range(0, min(20 * batch, len(images) - batch + 1), batch)]
     shown = {name: [each.shown(group) for group in groups] for name, each in prepared.items()}
     times: dict[str, list[float]] = {name: [] for name in prepared}
@@ -327,6 +336,10 @@ def taking_turns(prepared: dict[str, Prepared], images: NDArray, batch: int, rep
     for _ in range(repeats):
         for name, each in prepared.items():
             given, count = shown[name], calls[name]
+            if pause:
+                time.sleep(pause)
+                for warm in given[:3]:
+                    each.call(warm)
             began = time.perf_counter()
             for number in range(count):
                 each.call(given[number % len(given)])

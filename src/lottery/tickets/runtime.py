@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ MOST_UNITS = 2**16
 # are constants, not timings: equal networks are computed alike on all machines.
 ROW_COST = 2.9
 """For each input that is not 0 and each 64 units, one image at a time."""
+LIST_COST = 0.8
+"""For each such input and each of its kept weights, one image at a time."""
 TILE_COST = 1.7
 """For each kept weight and each 64 images at once."""
 LIT = 0.2
@@ -85,11 +88,18 @@ class Runtime:
         for layer in self.layers:
             outputs, inputs = layer.weight.shape
             blocks = -(-outputs // WIDTH)
-            bias, weight = aligned(WIDTH * blocks), aligned(inputs * WIDTH * blocks)
+            bias = aligned(WIDTH * blocks)
             bias[:outputs] = layer.bias
-            weight.reshape(inputs, -1)[:, :outputs] = layer.weight.T
-            told.append([outputs, blocks, self.address(weight), self.address(bias), 0, 0])
-            cost += share * inputs * blocks * ROW_COST
+            of_rows, of_lists = inputs * blocks * ROW_COST, np.count_nonzero(layer.weight) * LIST_COST
+            if of_lists < of_rows:
+                place, unit = np.nonzero(layer.weight.T)
+                arrays = (layer.weight[unit, place], bias, starts(place, inputs), unit.astype(np.uint16))
+            else:
+                weight = aligned(inputs * WIDTH * blocks)
+                weight.reshape(inputs, -1)[:, :outputs] = layer.weight.T
+                arrays = (weight, bias)
+            told.append([outputs, blocks, *map(self.address, arrays), *[0] * (4 - len(arrays))])
+            cost += share * min(of_rows, of_lists)
             share = ACTIVE
         return self.plan(told), cost
 
@@ -128,9 +138,10 @@ class Runtime:
             return logits, classes
         size = -(-len(rows) // threads)
         size += -size % WIDTH
-        with ThreadPoolExecutor(threads) as pool:
-            parts = [slice(first, first + size) for first in range(0, len(rows), size)]
-            list(pool.map(lambda part: self.run_part(kernel, plan, rows[part], logits[part], classes[part]), parts))
+        parts = [slice(first, first + size) for first in range(0, len(rows), size)]
+        list(
+            pool(threads).map(lambda part: self.run_part(kernel, plan, rows[part], logits[part], classes[part]), parts)
+        )
         return logits, classes
 
     def run_part(self, kernel: Kernel, plan: NDArray, rows: NDArray, logits: NDArray, classes: NDArray) -> None:
@@ -149,6 +160,12 @@ class Runtime:
     def new_room(self) -> NDArray:
         """Memory for what lies between images and their outputs, for one thread."""
         return aligned(2 * WIDTH + 2 * WIDTH * self.width)
+
+
+@cache
+def pool(threads: int) -> ThreadPoolExecutor:
+    """So many threads, which wait for the next call: starting them takes longer than a hundred images."""
+    return ThreadPoolExecutor(threads)
 
 
 SCALE = float(np.float32(1 / 255))
