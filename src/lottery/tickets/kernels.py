@@ -23,7 +23,7 @@ from lottery.training.sparse.transpose import COLUMNS, _transposed
 from lottery.training.sparse.vectors import VECTORS, WIDTH, fill, in_all_lanes, multiply_add, where_positive
 
 PLAN = ("outputs", "blocks", "weight", "bias", "start", "column")
-"""The numbers of each layer in a plan, after HEAD: counts, and addresses of arrays, the last two 0 where it has rows."""
+"""The numbers of each layer in a plan, after HEAD: counts, and addresses of arrays, the last two 0 if it has rows."""
 
 HEAD = ("layers", "pixels", "slot", "group", "read", "width")
 """Layers; numbers of an image; the addresses of int32 [pixels], where each stands in what the first layer reads, those
