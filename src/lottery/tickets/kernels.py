@@ -4,7 +4,7 @@ They read memory by its address, so that what is compiled needs neither Numba no
 `PLAN` says what the numbers of a plan are. Two ways through a network:
 
 - `walk`: one image after the other, by what is not 0: pixels, and of each layer the units above 0. A layer is stored by
-  input, each a row of the weights to all units, 64 units at a time, or, where few are left, a list of its own.
+  input, each a row of the weights to all units, 64 units at a time.
 - `tile`: 64 images at once, as in the sparse engine: each kept weight is one multiply-add of a vector of 64 images.
 """
 
@@ -23,7 +23,7 @@ from lottery.training.sparse.transpose import COLUMNS, _transposed
 from lottery.training.sparse.vectors import VECTORS, WIDTH, fill, in_all_lanes, multiply_add, where_positive
 
 PLAN = ("outputs", "blocks", "weight", "bias", "start", "column")
-"""The numbers of each layer in a plan, after HEAD: counts, and addresses of arrays, the last two 0 if it has rows."""
+"""The numbers of each layer in a plan, after HEAD: counts, and addresses of arrays, the last two for `tile` alone."""
 
 HEAD = ("layers", "pixels", "slot", "group", "read", "width")
 """Layers; numbers of an image; the addresses of int32 [pixels], where each stands in what the first layer reads, those
@@ -207,15 +207,6 @@ def layer_of_one(plan, layer, place, number, count, values):
     """One layer of one image: `values` from the `count` inputs that are not 0, at `place`, of value `number`."""
     blocks = plan[layer + 1]
     weight, bias = float32s(plan[layer + 2]), float32s(plan[layer + 3])
-    if plan[layer + 4]:
-        start, column = int32s(plan[layer + 4]), uint16s(plan[layer + 5])
-        for block in range(blocks):
-            put_vector(values, WIDTH * block, vector_at(bias, WIDTH * block))
-        for each in range(count):
-            factor = number[each]
-            for index in range(start[place[each]], start[place[each] + 1]):
-                values[column[index]] += factor * weight[index]
-        return
     for block in range(blocks):
         total = vector_at(bias, WIDTH * block)
         for each in range(count):

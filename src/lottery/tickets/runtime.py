@@ -28,8 +28,6 @@ MOST_UNITS = 2**16
 # are constants, not timings: equal networks are computed alike on all machines.
 ROW_COST = 2.9
 """For each input that is not 0 and each 64 units, one image at a time."""
-LIST_COST = 0.8
-"""For each such input and each of its kept weights, one image at a time."""
 TILE_COST = 1.7
 """For each kept weight and each 64 images at once."""
 LIT = 0.2
@@ -88,18 +86,11 @@ class Runtime:
         for layer in self.layers:
             outputs, inputs = layer.weight.shape
             blocks = -(-outputs // WIDTH)
-            bias = aligned(WIDTH * blocks)
+            bias, weight = aligned(WIDTH * blocks), aligned(inputs * WIDTH * blocks)
             bias[:outputs] = layer.bias
-            of_rows, of_lists = inputs * blocks * ROW_COST, np.count_nonzero(layer.weight) * LIST_COST
-            if of_lists < of_rows:
-                place, unit = np.nonzero(layer.weight.T)
-                arrays = (layer.weight[unit, place], bias, starts(place, inputs), unit.astype(np.uint16))
-            else:
-                weight = aligned(inputs * WIDTH * blocks)
-                weight.reshape(inputs, -1)[:, :outputs] = layer.weight.T
-                arrays = (weight, bias)
-            told.append([outputs, blocks, *map(self.address, arrays), *[0] * (4 - len(arrays))])
-            cost += share * min(of_rows, of_lists)
+            weight.reshape(inputs, -1)[:, :outputs] = layer.weight.T
+            told.append([outputs, blocks, self.address(weight), self.address(bias), 0, 0])
+            cost += share * inputs * blocks * ROW_COST
             share = ACTIVE
         return self.plan(told), cost
 
