@@ -161,6 +161,9 @@ def test_it_has_paid_when_predictions_have_saved_that_much():
     assert found.loc[("iterative", 2), "predictions_to_pay_1"] == pytest.approx(19e6 / 15)
     assert np.isnan(found.loc[("iterative", 2), "predictions_to_pay_1000"]), "slower than the dense network"
     assert np.isnan(found.loc[("iterative", 1), "predictions_to_pay_1"]), "not measured"
+    less_accurate = worths(pd.DataFrame(rows).assign(weights_remaining=0.4)).loc[("iterative", 3)]
+    assert less_accurate["microseconds_1"] == 5
+    assert np.isnan(less_accurate["predictions_to_pay_1"])
     assert "| iterative" in as_markdown(found.reset_index())
 
 
@@ -207,9 +210,19 @@ def test_the_worth_told_on_the_page_is_that_of_the_published_run(capsys):
     printed = [cells(line) for line in capsys.readouterr().out.splitlines()]
     page = (REPOSITORY / "docs/tickets.md").read_text().split("## Worth it?")[1]
     rows = [cells(line) for line in page.splitlines() if line.startswith(("| iterative", "| one-shot"))]
-    assert len(rows) == 4
-    for row in rows:
+    assert len(rows) == 8
+    for row in rows[:4]:
         assert row in [line[: len(row)] for line in printed]
+    measured = pd.read_csv(REPOSITORY / "docs/results/quick-inference/worth.csv")
+    measured = measured.set_index(["arm", measured["weights_remaining"].mul(100).round(1)])
+    numbers = ["found_seconds", "trainings_to_pay", "predictions_to_pay_1", "predictions_to_pay_1000"]
+    for arm, size, *told in rows[4:]:
+        expected = measured.loc[(arm, float(size.rstrip("%"))), numbers]
+        assert [float(number.replace(",", "")) for number in told] == [
+            float(f"{expected.iloc[0]:.0f}"),
+            float(f"{expected.iloc[1]:.0f}"),
+            *(float(f"{value:.2g}") for value in expected.iloc[2:]),
+        ]
     readme = (REPOSITORY / "README.md").read_text()
     found, (own, dense), paid = rows[0][2], [float(each) for each in re.findall(r"[\d.]+", rows[0][5])], rows[0][6]
     assert f"334\ncore-seconds, and each training of it to its early stop saves {dense - own:.1f}" in readme

@@ -53,7 +53,8 @@ def worth(levels: pd.DataFrame, inference: pd.DataFrame | None, experiment: str)
         found = sum(each["train_seconds"] for each in before)
         seconds, seconds_dense = (until_early_stop(each) for each in (own, dense))
         accuracy, accuracy_dense = (each["test_accuracy_at_early_stop"] for each in (own, dense))
-        saved = seconds_dense - seconds if accuracy >= accuracy_dense else 0
+        as_good = accuracy >= accuracy_dense
+        saved = seconds_dense - seconds if as_good else 0
         rows.append(
             {
                 "experiment": experiment,
@@ -67,7 +68,7 @@ def worth(levels: pd.DataFrame, inference: pd.DataFrame | None, experiment: str)
                 "train_seconds": seconds,
                 "train_seconds_dense": seconds_dense,
                 "trainings_to_pay": found / saved if saved > 0 else None,
-                **in_use(inference, own["weights_remaining"], found),
+                **in_use(inference, own["weights_remaining"], found if as_good else None),
             }
         )
     return pd.DataFrame(rows, columns=WORTH)
@@ -92,8 +93,11 @@ def until_early_stop(row: pd.Series) -> float:
     return float(row["train_seconds"] * row["early_stop_iteration"] / row["iterations"])
 
 
-def in_use(inference: pd.DataFrame | None, remaining: float, found: float) -> dict[str, float | None]:
-    """What predictions of a ticket of this size take, where that was measured, and after how many it has paid."""
+def in_use(inference: pd.DataFrame | None, remaining: float, found: float | None) -> dict[str, float | None]:
+    """What predictions of a ticket of this size take, where that was measured, and after how many it has paid.
+
+    found: core-seconds that finding it took; None of a ticket that never pays.
+    """
     told: dict[str, float | None] = {}
     if inference is None:
         return told
@@ -105,7 +109,7 @@ def in_use(inference: pd.DataFrame | None, remaining: float, found: float) -> di
             continue
         own, best = times["runtime"], min(times[name] for name in DENSE_CONTENDERS if name in times)
         told |= {f"microseconds_{batch}": own, f"microseconds_{batch}_dense": best}
-        told[f"predictions_to_pay_{batch}"] = found * 1e6 / (best - own) if best > own else None
+        told[f"predictions_to_pay_{batch}"] = found * 1e6 / (best - own) if found and best > own else None
     return told
 
 
