@@ -197,9 +197,9 @@ def test_the_verb_tells_a_plan_and_starts_nothing(tmp_path, capsys, monkeypatch)
     assert main(["plan", "--cores", "2", str(settings)]) == 0
     said = capsys.readouterr().out
     assert "run 'quick' from nothing" in said
-    assert "124, of which 49 train 147 networks" in said
-    assert "462 MB" in said
-    assert "320 MB with keep: without-early-stop" in said
+    assert "108, of which 41 train 123 networks" in said
+    assert "378 MB" in said
+    assert "262 MB with keep: without-early-stop" in said
     assert not list(elsewhere.iterdir())
 
 

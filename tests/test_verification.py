@@ -193,7 +193,7 @@ def test_a_damaged_dataset_is_told_once_and_hides_nothing(finished, tmp_path):
     [
         ("levels.csv", "lenet-mnist,dense,0,0,0,", "lenet-mnist,dense,1,0,0,"),
         ("curves.csv", ",20,", ",21,"),
-        ("speed.csv", ",60\n", ",40\n"),
+        ("speed.csv", ",60,0.", ",40,0."),
         ("layers.csv", "lenet-mnist,1,0,", "lenet-mnist,0,0,"),
         ("distributions.csv", "initial,0,", "initial,1,"),
         ("claims.csv", "inconclusive", "replicated"),

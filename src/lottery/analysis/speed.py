@@ -10,7 +10,7 @@ import pandas as pd
 
 from lottery.analysis.barriers import with_barriers
 from lottery.analysis.overlap_columns import with_overlaps
-from lottery.analysis.tables import CURVES, LAYERS, LEVELS, NETWORK, SPEED, read_table
+from lottery.analysis.tables import CURVES, ITERATIONS, LAYERS, LEVELS, NETWORK, SPEED, read_table
 from lottery.arms.places import DENSE
 
 SMOOTHED_OVER = 900
@@ -39,8 +39,7 @@ def measure_speed(levels: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
         reached = iterations[losses <= quality.get((experiment, replicate), np.nan)]
         first, accuracy = reached[0] if reached.size else None, curve["validation_accuracy"].iloc[-1]
         rows.append((*name, first, smoothed_early_stop(iterations, losses), iterations[-1], accuracy))
-    whole = dict.fromkeys(SPEED[len(NETWORK) : -1], "Int64")
-    return pd.DataFrame(rows, columns=SPEED).astype(whole | {SPEED[-1]: float})
+    return pd.DataFrame(rows, columns=SPEED).astype(dict.fromkeys(ITERATIONS, "Int64") | {SPEED[-1]: float})
 
 
 def smoothed_early_stop(iterations: np.ndarray, losses: np.ndarray) -> int | None:

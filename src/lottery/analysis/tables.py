@@ -39,8 +39,10 @@ HISTORY = [column for column in CURVES if column not in ("experiment", "arm", "l
 WEIGHTS = [*NETWORK, "layer", "weights"]
 """Columns of weights.csv: how many weights each layer of each network keeps."""
 
-SPEED = [*NETWORK, "iterations_to_dense_quality", "smoothed_early_stop_iteration", "known_until"]
-SPEED += ["last_validation_accuracy"]
+ITERATIONS = ["iterations_to_dense_quality", "smoothed_early_stop_iteration", "known_until"]
+"""Those of speed.csv that are whole numbers, and may be empty."""
+
+SPEED = [*NETWORK, *ITERATIONS, "last_validation_accuracy"]
 """Columns of speed.csv: of a network's validation curve.
 
 iterations_to_dense_quality: the first iteration whose loss is at or below the least of its replicate's dense network;

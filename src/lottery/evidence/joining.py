@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict
 from lottery.analysis.speed import DECIMALS, read_speed
 from lottery.analysis.tables import (
     COUNTS,
+    ITERATIONS,
     LEVELS,
     NETWORK,
-    SPEED,
     columns_of,
     read_checked,
     read_table,
@@ -106,8 +106,8 @@ def join(
     tables = {"levels": levels, "curves": curves}
     if known:  # parts without curves tell of none
         speed = in_order(speed, "speed", [row for row in networks(settings) if row in known])
-        iterations = SPEED[len(NETWORK) :]  # whole numbers, also where one is missing in a part
-        tables["speed"] = speed.astype(dict.fromkeys(iterations, "Float64")).astype(dict.fromkeys(iterations, "Int64"))
+        # Whole numbers, also where one is missing in a part.
+        tables["speed"] = speed.astype(dict.fromkeys(ITERATIONS, "Float64")).astype(dict.fromkeys(ITERATIONS, "Int64"))
     if described(settings):
         tables["layers"] = in_order(rows_of(parts, "layers"), "layers", ticket_layers(settings))
         if drawn := [name for name in names if details_of(name) == "distributions"]:
