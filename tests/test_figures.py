@@ -163,6 +163,8 @@ def draw_made_up(name: str, tables: tuple[pd.DataFrame, pd.DataFrame], folder: P
         levels = pd.concat(varied, ignore_index=True)
         curves = pd.concat([curves.assign(experiment=f"{value}") for value in values])
     levels = with_barriers(with_alternatives(levels)).assign(**SAME.get(name, {}))
+    if name == "figure-stability":  # a panel for each size
+        levels = levels[levels["level"].isin([0, 7, 12])]
     made_up = {"distributions": made_up_distributions, "overlaps": made_up_overlaps}.get(CATALOG[name].details)
     files = [folder / f"{name}{suffix}" for suffix in (".pdf", ".svg", ".png")]
     draw(name, levels, made_up(levels) if made_up else curves, files)
