@@ -22,6 +22,7 @@ from lottery.arms.pairs import PAIRS, files_of_ends
 from lottery.arms.places import Place, Replicates
 from lottery.arms.rows import ARMS
 from lottery.arrays import Arrays, read_arrays, write_text
+from lottery.commands.main import main
 from lottery.errors import LotteryError
 from lottery.evidence.verification import verify
 from lottery.figures.catalog import figures_of_run
@@ -384,3 +385,9 @@ def test_what_a_control_recovers_is_counted_from_the_middle():
     arms = {"iterative": [0.98, 0.97, 0.98], "iterative-reinit": [0.94, 0.95, 0.98], "constant": [0.97, 0.96, 0.97]}
     found = Beyond("constant", 0.211).found(made_up(arms)).numbers
     assert found.tolist() == pytest.approx([1, 0, -1])
+
+
+def test_a_run_that_compares_networks_is_not_joined(run, tmp_path, capsys):
+    assert main(["join", str(run), "--output", str(tmp_path / "both")]) == 1
+    assert "does not carry barriers.csv and overlaps.csv" in capsys.readouterr().err
+    assert not (tmp_path / "both").exists()

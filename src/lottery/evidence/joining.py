@@ -33,7 +33,8 @@ from lottery.figures.catalog import figures_of_run
 from lottery.figures.drawing import details_of
 from lottery.runs.dependence import INDIFFERENT
 from lottery.runs.jobs import Job, network_of
-from lottery.runs.listing import DESCRIBED_ARM, described, levels_of, trainings
+from lottery.runs.lines import lines
+from lottery.runs.listing import DESCRIBED_ARM, compared_files, described, levels_of, trainings
 from lottery.runs.reading import read_finished_run, read_run
 from lottery.settings import NAME, Experiment, Settings
 
@@ -93,11 +94,16 @@ def join(
     before anything is written. order: of the experiments, that of the parts when absent. figures: those to draw, those
     of the parts when absent.
 
-    Raises LotteryError when settings differ, a row is in two parts, or in none.
+    Raises LotteryError when settings differ, a row is in two parts, or in none, and for runs that compare networks.
     """
     parts = [read_part(folder) for folder in folders]
     levels = rows_of(parts, "levels")
     settings = joined_settings(parts, levels, output, order, figures)
+    if lines(settings) or compared_files(settings):
+        raise LotteryError(
+            "joining does not carry barriers.csv and overlaps.csv, which tell of pairs of networks across parts: train"
+            " such a run as one, and `lottery publish` it"
+        )
     names = figures_of_run(settings)
     levels = with_later_columns(in_order(levels, "levels", networks(settings)), settings)
     curves = joined_curves(parts, levels, names)
