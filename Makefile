@@ -5,7 +5,7 @@
 
 PYTHON ?= python3
 READY := .venv/.ready
-SNAKEMAKE := .venv/bin/snakemake --profile workflow/profiles/local
+SNAKEMAKE := .venv/bin/snakemake
 
 figures: $(READY)
 	$(SNAKEMAKE)
@@ -34,7 +34,7 @@ plan: $(READY)
 	@$(SNAKEMAKE) --quiet all $(if $(CONFIG),--configfile $(CONFIG)) -- plan
 
 report: figures
-	.venv/bin/snakemake --report results/quick/report.html
+	$(SNAKEMAKE) --report results/quick/report.html
 
 # The quick part, in which every planted bug fails a test.
 test: $(READY)
@@ -54,7 +54,7 @@ test-slurm: $(READY)
 
 # What an iteration costs, engine by engine; close other programs first.
 bench: $(READY)
-	.venv/bin/snakemake --cores all --quiet all -- results/data/mnist.safetensors
+	$(SNAKEMAKE) --quiet all -- results/data/mnist.safetensors
 	.venv/bin/lottery bench --dataset results/data/mnist.safetensors --output results/bench
 
 # Images a second of every network against a plain PyTorch loop; on a GPU where there is one. Close other programs first.
@@ -75,7 +75,7 @@ documents: $(READY)
 
 # What builds a package comes first, from its own lock, so that no build fetches anything.
 $(READY): requirements.lock requirements-build.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "Python 3.11 to 3.13 is needed, since not all packages are made for others yet: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --require-hashes --requirement requirements-build.lock
 	.venv/bin/pip install --quiet --require-hashes --no-build-isolation --requirement requirements.lock

@@ -55,7 +55,7 @@ localrules:
 # Snakemake 9 limits the rate of job starts, and for that has every finished job start a timer that looks at all waiting jobs
 # again each second: about 120 of them took a fifth of a core. Trainings take longer than a second, so no limit is needed.
 onstart:
-    check_slurm()
+    check_cluster()
     workflow.scheduler.job_rate_limiter = None
     # For those who type commands: these read the settings where the run's results are.
     if not IS_MODULE:

@@ -199,9 +199,9 @@ def copy_of_repository(folder: Path) -> Workflow:
         check=True,
     )
     for name in listed.stdout.splitlines():
-        if (REPOSITORY / name).is_file():
+        if (REPOSITORY / name).is_file() or (REPOSITORY / name).is_symlink():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(REPOSITORY / name, folder / name)
+            shutil.copy2(REPOSITORY / name, folder / name, follow_symlinks=False)
     share_kernels(folder)
     return Workflow(folder)
 
@@ -243,7 +243,7 @@ def smoke(tmp_path_factory) -> Workflow:
         if not said.exists():
             shutil.rmtree(original, ignore_errors=True)
             run = copy_of_repository(original)
-            said.write_text(run("--profile", "workflow/profiles/local", "--verbose", *SMOKE))
+            said.write_text(run("--verbose", *SMOKE))
     copy = Workflow(tmp_path_factory.mktemp("smoke") / "copy")
     shutil.copytree(original, copy.folder, symlinks=True)
     copy.said = said.read_text()

@@ -378,7 +378,7 @@ def test_a_run_on_a_gpu_can_be_planned_where_there_is_none(fresh, monkeypatch):
 def test_cards_are_counted_only_for_jobs_on_gpus_of_this_machine(machine, fresh):
     asked = machine(A, B)
     assert fresh.jobs(*SMOKE)
-    assert fresh.jobs("--profile", "workflow/profiles/slurm", *on_gpu(fresh), *networks(4))["train"] == 4
+    assert fresh.jobs("--workflow-profile", "slurm", *on_gpu(fresh), *networks(4))["train"] == 4
     assert fresh.jobs("--mode", "remote", *on_gpu(fresh), *networks(1))["train"] == 1
     outer = Workflow(fresh.folder / "outer")
     outer.folder.mkdir()

@@ -1,12 +1,15 @@
-"""Another workflow imports this one, as `docs/extending.md` tells; its very text is run."""
+"""Another workflow imports this one, as `docs/extending.md` and `docs/module.md` tell; their very text is run."""
 
 import json
 import re
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
-from conftest import Workflow, copy_of_repository, examples
+from conftest import REPOSITORY, Workflow, copy_of_repository, examples
 
+import lottery
 from lottery.arrays import read_arrays
 
 
@@ -75,6 +78,58 @@ def test_relative_paths_of_extensions_start_at_the_working_directory(outer):
     assert outer.jobs(start) == {}
     own.write_text(own.read_text() + "\n# Another remark.\n")
     assert outer.jobs(start) == {"lottery_initialize": 1}
+
+
+@pytest.fixture
+def remote(tmp_path, monkeypatch) -> Workflow:
+    """The workflow of docs/module.md; git takes a repository of this machine for that of the host, and pip has
+    installed the package from it.
+    """
+    checkout, installed = tmp_path / "checkout", tmp_path / "installed"
+    copy_of_repository(checkout)
+    git = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org"]
+    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=All"], ["tag", "v1.0.0"]):
+        subprocess.run([*git, *command], cwd=checkout, check=True)
+    options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--target", str(installed)]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(checkout)], check=True)
+    host = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{checkout}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/OWNER/lottery-ticket-workflow",
+    }
+    data = {"LOTTERY_DATA": str(REPOSITORY / "resources"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for name, value in (host | data | {"PYTHONPATH": str(installed)}).items():
+        monkeypatch.setenv(name, value)
+    folder = tmp_path / "outer"
+    folder.mkdir()
+    document = (REPOSITORY / "docs/module.md").read_text()
+    for name, language in [("Snakefile", "python"), ("config.yaml", "yaml")]:
+        (text,) = re.findall(rf"^```{language}\n(.*?)^```$", document, flags=re.MULTILINE | re.DOTALL)
+        (folder / name).write_text(text)
+    return Workflow(folder)
+
+
+@pytest.mark.long
+def test_rules_from_a_host_run_the_installed_package(remote):
+    remote("--cores", "2", "lottery_tables")
+    results = remote.folder / "tickets/results/first"
+    assert pd.read_csv(results / "tables/levels.csv")["arm"].tolist() == ["dense", "iterative"]
+    summary = json.loads((results / "small/r0-0/dense/level0/summary.json").read_text())
+    assert summary["versions"]["lottery-ticket-workflow"] == lottery.__version__
+    assert remote.jobs("lottery_tables") == {}
+    assert remote.jobs("lottery_figures")["lottery_plot"] == 1
+
+
+@pytest.mark.long
+def test_what_rules_from_a_host_lack_is_told_before_anything_runs(remote):
+    snakefile = remote.folder / "Snakefile"
+    other, tagged = snakefile.read_text().replace("v1.0.0", "v0.9.0"), snakefile.read_text()
+    subprocess.run(["git", "tag", "v0.9.0"], cwd=remote.folder.parent / "checkout", check=True)
+    snakefile.write_text(other)
+    told = f"lottery: the package is of version {lottery.__version__}, the rules of v0.9.0"
+    assert told in remote("-n", "lottery_tables", fails=True)
+    snakefile.write_text(tagged)
+    assert "do not hold the package" in remote("-n", "--sdm", "conda", "--", "lottery_tables", fails=True)
 
 
 def files_of(folder) -> set[str]:

@@ -1,14 +1,11 @@
 """Settings that mean nothing are told in one line, in seconds, before anything runs."""
 
 import os
-import re
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, experiment, overlay
+from conftest import REPOSITORY, experiment
 
 from lottery.datasets.raw import Places, read_raw
 from lottery.datasets.sources import RawFile, Source
@@ -134,21 +131,3 @@ def test_a_key_given_twice_stops_a_run(fresh):
     path.write_text("run: twice\nrun: thrice\n")
     said = fresh("-n", "--configfile", str(path), fails=True)
     assert "twice.yaml: run: given twice, again in line 2" in said
-
-
-@pytest.mark.long
-def test_the_workflow_runs_from_another_folder(fresh, tmp_path_factory):
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    command = [str(Path(sys.executable).parent / "snakemake"), "-s", str(fresh.folder / "Snakefile")]
-    done = subprocess.run([*command, "-d", str(elsewhere), "-n"], cwd=elsewhere, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"^train +\d+$", done.stdout + done.stderr, flags=re.MULTILINE)
-
-
-@pytest.mark.long
-def test_a_failed_job_shows_the_end_of_its_log(fresh):
-    values = run(run="bad", data_mirror="nowhere", experiments={"e": experiment(dataset="fashion-mnist")})
-    said = fresh("--cores", "1", *overlay(fresh, "bad", **values), "--", "tables", fails=True)
-    assert (
-        "results/data/logs/fashion-mnist.log: lottery prepare-dataset: nowhere: data_mirror (or LOTTERY_DATA)" in said
-    )

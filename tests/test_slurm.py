@@ -13,7 +13,7 @@ import pytest
 from conftest import REPOSITORY, SMOKE, Workflow, experiment, job_counts, overlay
 
 CLUSTER = REPOSITORY / "tests/slurm/cluster.sh"
-PROFILE = ("--profile", "workflow/profiles/slurm")
+PROFILE = ("--workflow-profile", "slurm")
 QUICK = ("--slurm-init-seconds-before-status-checks", "1")
 
 
@@ -78,7 +78,7 @@ def uncomment(workflow: Workflow, **values: str) -> tuple[str, str]:
     folder = workflow.folder / "workflow/profiles/site"
     folder.mkdir()
     (folder / "profile.yaml").write_text(text)
-    return "--profile", str(folder)
+    return "--workflow-profile", str(folder)
 
 
 @pytest.mark.long
@@ -95,7 +95,7 @@ def test_every_site_setting_named_in_the_profile_reaches_slurm(fresh, record):
 def test_the_profile_changes_no_step_and_submits_trainings_only(fresh):
     """A dry run with it needs no Slurm; Snakemake refuses a profile with a key that it does not know."""
     jobs = fresh.jobs(*PROFILE, *SMOKE)
-    assert jobs == fresh.jobs("--profile", "workflow/profiles/local", *SMOKE)
+    assert jobs == fresh.jobs(*SMOKE)
     local = re.search(r"^localrules:\n((?:    .*\n)+)", (fresh.folder / "Snakefile").read_text(), flags=re.MULTILINE)
     submitted = set(jobs) - set(re.findall(r"\w+", local[1]))
     assert submitted == {"train", "all"}
@@ -219,5 +219,5 @@ def test_a_job_with_a_gpu_sees_it(cluster, tmp_path):
         'rule show:\n    output: "{gpu}"\n    resources: gpu=lambda wildcards: int(wildcards.gpu)\n'
         '    shell: "echo ${{CUDA_VISIBLE_DEVICES-none}} > {output}"\n'
     )
-    Workflow(tmp_path)("--profile", str(REPOSITORY / PROFILE[1]), *QUICK)
+    Workflow(tmp_path)("--workflow-profile", str(REPOSITORY / "workflow/profiles/slurm"), *QUICK)
     assert [(tmp_path / name).read_text().strip() for name in ("0", "1")] == ["none", "0"]

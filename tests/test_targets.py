@@ -131,7 +131,7 @@ def test_a_wrong_setting_stops_before_anything_runs(fresh, values, told):
 @pytest.mark.long
 def test_a_failed_job_leaves_a_message_and_no_output(fresh):
     (fresh.folder / "resources/mnist/train-labels-idx1-ubyte.gz").write_bytes(b"not gzip")
-    said = fresh("--profile", "workflow/profiles/local", *SMOKE, fails=True)
+    said = fresh(*SMOKE, fails=True)
     assert "train-labels-idx1-ubyte.gz: cannot be read: Not a gzipped file" in said
     assert not list((fresh.folder / "results/data").glob("*.safetensors"))
     assert not list((fresh.folder / "results").rglob("trained.safetensors"))

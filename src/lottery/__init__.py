@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lottery.tickets.loading import AnyTicket
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 
 def load_ticket(path: str | Path) -> "AnyTicket":

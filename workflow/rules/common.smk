@@ -5,16 +5,42 @@ import re
 import shlex
 import sys
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
+from snakemake.sourcecache import LocalSourceFile
+
+IS_MODULE = workflow.modifier.parent_modifier is not None
+RULES = workflow.current_basedir
+
+
+def check_installed(tag):
+    """Stop where the rules come from a host of repositories and the package that their jobs run is not beside them."""
+    install = "install it beside Snakemake by pip, from the repository at the same tag"
+    try:
+        installed = version("lottery-ticket-workflow")
+    except PackageNotFoundError:
+        raise WorkflowError(f"lottery: the package is not installed, and {RULES} brings the rules alone: {install}")
+    if re.fullmatch(r"v\d+\.\d+\.\d+", tag or "") and tag != f"v{installed}":
+        raise WorkflowError(f"lottery: the package is of version {installed}, the rules of {tag}: {install}")
+    if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+        raise WorkflowError(
+            f"--sdm conda: the environments of {RULES} do not hold the package; import a checkout of the repository"
+        )
+
 
 # The repository, wherever the workflow that imports this one as a module lies. Such a workflow may put a prefix before
-# relative paths, which must not come before those of the repository.
-REPOSITORY = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
-IS_MODULE = workflow.modifier.parent_modifier is not None
-ROOT = REPOSITORY if IS_MODULE else Path(os.path.relpath(REPOSITORY))
-sys.path.insert(0, str(REPOSITORY / "src"))
+# relative paths, which must not come before those of the repository. Of one on a host Snakemake reads the rules alone:
+# jobs then run the installed package, and the folder of the repository's datasets is that of the working directory.
+if isinstance(RULES, LocalSourceFile):
+    REPOSITORY = Path(RULES.get_path_or_uri(secret_free=True)).parents[1]
+    ROOT = REPOSITORY if IS_MODULE else Path(os.path.relpath(REPOSITORY))
+    sys.path.insert(0, str(REPOSITORY / "src"))
+else:
+    check_installed(getattr(RULES, "tag", None))
+    REPOSITORY, ROOT = None, Path()
 
 from lottery import code, extensions
 from lottery.arms import lineage, pairs
@@ -41,7 +67,7 @@ except LotteryError as error:
 
 # Snakemake takes braces in commands, and braces and angle brackets in paths, as its own; Python splits PYTHONPATH at
 # colons.
-if set("{}:") & set(str(REPOSITORY)) or set("<>") & set(str(ROOT)):
+if REPOSITORY and (set("{}:") & set(str(REPOSITORY)) or set("<>") & set(str(ROOT))):
     raise WorkflowError(f"{REPOSITORY}: the workflow cannot run from a folder with one of {{ }} < > : in its path")
 
 for path in SETTINGS.extensions:
@@ -50,7 +76,8 @@ for path in SETTINGS.extensions:
 
 # The interpreter that runs Snakemake also runs the jobs, unless a conda environment is activated on top of it.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
-shell.prefix(f"export PYTHONPATH={shlex.quote(str(REPOSITORY / 'src'))}; ")
+if REPOSITORY:
+    shell.prefix(f"export PYTHONPATH={shlex.quote(str(REPOSITORY / 'src'))}; ")
 
 # Not among a rule's parameters: data is known by its checksum, so another mirror must repeat nothing.
 if SETTINGS.data_mirror:

@@ -48,8 +48,16 @@ class TellsWhoRuns(logging.Filter):
         return True
 
 
-def check_slurm():
-    """Stop a run by the Slurm profile before anything is done where there is no Slurm."""
+def check_cluster():
+    """Stop a run on a cluster before anything is done where its jobs would share the cores of this machine, or where
+    there is no Slurm.
+    """
+    cores = workflow.resource_settings.cores
+    if not workflow.executor_plugin.common_settings.local_exec and cores is not None:
+        raise WorkflowError(
+            f"cores: {cores}: would be all that the cluster's jobs have together; a cluster's profile is named by"
+            " --workflow-profile, which leaves out the one of this machine, and --jobs limits how many jobs it has"
+        )
     if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
         raise WorkflowError("sbatch is not here: the profile for Slurm is for a machine from which jobs are submitted")
 

@@ -11,12 +11,9 @@ from lottery.arms.places import Replicates
 from lottery.planning.plan import Plan, duration
 from lottery.planning.tasks import Task
 
-LAST_LINES = 5
-"""Of a failed job's log."""
-
 
 class TrainingProgress(logging.Handler):
-    """Listens to Snakemake's own events and adds an estimate to them, and to a failure the end of its log.
+    """Listens to Snakemake's own events and adds an estimate to them.
 
     A dense network takes ten times as long as a small ticket, so the share done is counted in planned seconds.
     """
@@ -36,8 +33,6 @@ class TrainingProgress(logging.Handler):
             self.running[record.jobid] = planned_seconds(job(record.wildcards).place)
         elif event == LogEvent.JOB_FINISHED and record.job_id in self.running:
             self.finish(self.running.pop(record.job_id))
-        elif event == LogEvent.JOB_ERROR and not workflow.output_settings.show_failed_logs:
-            show_end_of(record.log)
 
     def start(self, jobs_of_rule):
         self.jobs = jobs_of_rule.get("train", 0)
@@ -61,13 +56,6 @@ class TrainingProgress(logging.Handler):
             seconds_left = max(left, 0) / self.seconds_done * elapsed
             text = f"{self.jobs_done} of {self.jobs} training jobs done, about {duration(seconds_left)} left"
         print(f"Progress: {text}, {duration(elapsed)} since the start", file=sys.stderr, flush=True)
-
-
-def show_end_of(logs):
-    """The last lines of a failed job's logs, which tell in words what was wrong."""
-    for path in filter(Path.exists, (Path(str(log).split(" (")[0]) for log in logs)):
-        for line in path.read_text(errors="replace").splitlines()[-LAST_LINES:]:
-            print(f"{path}: {line}", file=sys.stderr, flush=True)
 
 
 def planned_seconds(place):

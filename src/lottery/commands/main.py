@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 
-from lottery import extensions
+from lottery import __version__, extensions
 from lottery.commands import benchmarks, finished, steps, tables, tickets
 from lottery.commands.options import add_arguments
 from lottery.errors import LotteryError
@@ -66,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lottery", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"lottery {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb in VERBS:

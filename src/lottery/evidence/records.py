@@ -59,6 +59,7 @@ class Records:
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--directory", str(self.folder)]
         command += ["--replace-workflow-config", "--configfile", str(settings.resolve())]
         command += ["--touch", "--forceall", "--ignore-incomplete", "--cores", "1", "--resources", "gpu=1"]
+        command += ["--workflow-profile", "none"]
         for first in range(0, len(files), AT_ONCE):
             if not SNAKEFILE.exists():
                 raise LotteryError(f"{SNAKEFILE}: is not there; adopt with the package as it lies in its repository")
