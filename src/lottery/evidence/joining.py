@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from lottery.analysis.pixels import shown_sizes
 from lottery.analysis.speed import DECIMALS, read_speed
 from lottery.analysis.tables import (
     COUNTS,
@@ -25,7 +26,6 @@ from lottery.analysis.tables import (
     with_later_columns,
     write_table,
 )
-from lottery.analysis.pixels import shown_sizes
 from lottery.analysis.ticket_weights import QUANTITIES, sizes_of
 from lottery.arrays import reason, write_text
 from lottery.errors import LotteryError, printable

@@ -24,7 +24,6 @@ from lottery.runs.lines import lines
 from lottery.runs.listing import compared_files, described, trainings
 from lottery.runs.reading import parsed_json, read_finished_run
 
-
 DRAWN = ("distributions", "pixels")
 """Tables for figures alone."""
 

@@ -24,6 +24,7 @@
   };
   const filters = element("filters");
   filters.addEventListener("input", filter);
+  filters.addEventListener("change", filter); // of lists not every browser tells an input
   filters.addEventListener("submit", (event) => event.preventDefault());
   filters.addEventListener("reset", () => setTimeout(filter));
   for (const total of document.querySelectorAll(".total")) {
@@ -183,6 +184,8 @@
       fill(input.layer, experiment().layers.map((layer) => layer.name));
       input.unit.max = experiment().layers[0].outputs - 1;
       input.unit.value = 0;
+      input.level.max = arm().levels.length - 1;
+      input.level.value = Math.round(0.7 * input.level.max); // where the image tells something
     }
     if (what === "experiment" || what === "arm") {
       input.level.max = arm().levels.length - 1;
@@ -194,7 +197,9 @@
     show();
   };
   fill(input.experiment, experiments.map((each) => each.name));
-  for (const [name, field] of Object.entries(input)) field.addEventListener("input", () => choose(name));
+  for (const [name, field] of Object.entries(input)) {
+    field.addEventListener(field.type === "range" ? "input" : "change", () => choose(name));
+  }
   element("mask-choice").addEventListener("submit", (event) => event.preventDefault());
   const redraw = () => choose("arm");
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

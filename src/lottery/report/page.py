@@ -172,7 +172,8 @@ def networks_in_words(rows: pd.DataFrame, experiment: str) -> list[str]:
     for (name, arm, level), group in rows.groupby(["experiment", "arm", "level"], sort=False):
         size = f"{100 * group['weights_remaining'].iloc[0]:.3g}%"
         replicates = sorted(int(each) for each in group["replicate"].unique())
-        several = f", {group['draw'].nunique()} draws" if group["draw"].nunique() > 1 else ""
+        draws = len(set(group["draw"]))
+        several = f", {draws} draws" if draws > 1 else ""
         elsewhere = f"{name}: " if name != experiment else ""
         word = "replicates" if len(replicates) > 1 else "replicate"
         lines.append(f"{elsewhere}{arm}, level {level} ({size}), {word} {in_words(replicates)}{several}")
