@@ -1,7 +1,7 @@
 # `make` or `make figures`: the paper's figures from tickets found on this machine. `make test`: the tests.
 # Both first create .venv from exact versions with hashes, if it is missing or older than requirements.lock.
 .DELETE_ON_ERROR:
-.PHONY: figures paper-mnist judge plan report bench bench-networks test test-all test-slow test-slurm lint format lock documents
+.PHONY: figures paper-mnist judge plan report provenance bench bench-networks test test-all test-slow test-slurm lint format lock documents
 
 PYTHON ?= python3
 READY := .venv/.ready
@@ -33,8 +33,13 @@ judge: $(READY)
 plan: $(READY)
 	@$(SNAKEMAKE) --quiet all $(if $(CONFIG),--configfile $(CONFIG)) -- plan
 
+# All of the run in one page of HTML that works from the disk.
 report: figures
-	$(SNAKEMAKE) --report results/quick/report.html
+	.venv/bin/lottery report results/quick
+
+# Snakemake's own report: which job made which file, with which command and when.
+provenance: figures
+	$(SNAKEMAKE) --report results/quick/provenance.html
 
 # The quick part, in which every planted bug fails a test.
 test: $(READY)

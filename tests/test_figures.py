@@ -12,6 +12,7 @@ from test_claims_of_networks import conv
 
 from lottery.analysis.barriers import column_of
 from lottery.analysis.overlaps import Course, along_training, between_arms, kept_weights
+from lottery.analysis.pixels import pixel_rows
 from lottery.analysis.speed import measure_speed, with_speed
 from lottery.analysis.tables import CURVES, LEVELS, OVERLAPS, write_table
 from lottery.analysis.ticket_weights import Dense, distribution_rows
@@ -103,6 +104,15 @@ def made_up_distributions(levels: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows.assign(experiment=name) for name in levels["experiment"].unique()], ignore_index=True)
 
 
+def made_up_pixels(levels: pd.DataFrame) -> pd.DataFrame:
+    """A table as `describe` writes it, of random masks."""
+    random = np.random.default_rng(0)
+    percents = {51.3: 3, 26.3: 6, 13.5: 9}
+    first = {level: random.random((2, 30, 784)) < percent / 100 for percent, level in percents.items()}
+    rows = pixel_rows((28, 28), first, percents)
+    return pd.concat([rows.assign(experiment=name) for name in levels["experiment"].unique()], ignore_index=True)
+
+
 def with_barriers(levels: pd.DataFrame) -> pd.DataFrame:
     """The same with twins of the tickets, and columns of how much error rises between pairs of networks."""
     ticket = levels[levels["arm"] == "iterative"]
@@ -165,7 +175,8 @@ def draw_made_up(name: str, tables: tuple[pd.DataFrame, pd.DataFrame], folder: P
     levels = with_barriers(with_alternatives(levels)).assign(**SAME.get(name, {}))
     if name == "figure-stability":  # a panel for each size
         levels = levels[levels["level"].isin([0, 7, 12])]
-    made_up = {"distributions": made_up_distributions, "overlaps": made_up_overlaps}.get(CATALOG[name].details)
+    details = {"distributions": made_up_distributions, "overlaps": made_up_overlaps, "pixels": made_up_pixels}
+    made_up = details.get(CATALOG[name].details)
     files = [folder / f"{name}{suffix}" for suffix in (".pdf", ".svg", ".png")]
     draw(name, levels, made_up(levels) if made_up else curves, files)
     return {file.suffix: file.read_bytes() for file in files}

@@ -29,7 +29,7 @@ EVERYTHING = ["iterative", "iterative-reinit", "random", "one-shot-linear", "sma
 
 
 def test_a_run_draws_what_it_trained():
-    tickets = {f"figure{name}" for name in ("3", "4a", "4b", 11, 12, 15, 19, 20, 21, 23, "-speed")}
+    tickets = {f"figure{name}" for name in ("3", "4a", "4b", 11, 12, 15, 19, 20, 21, 23, "-masks", "-speed")}
     assert drawn(trained("a", "lenet-300-100", "mnist", ["iterative"])) == tickets
     sgd = (tickets - {"figure15", "figure21", "figure23"}) | {"figure16", "figure22", "figure24"}
     assert drawn(trained("a", "lenet-300-100", "mnist", ["iterative"], optimizer="sgd")) == sgd

@@ -25,8 +25,8 @@ SECOND = "lenet-again"
 
 WITHOUT_HISTOGRAMS = ["figure1", "figure3", "figure11"]
 
-FIGURES = ["figure1", "figure3", "figure15", "figure23"]
-"""Lines by size and along training, histograms of weights and of movement: all tables are drawn."""
+FIGURES = ["figure1", "figure3", "figure15", "figure23", "figure-masks"]
+"""Lines by size and along training, histograms of weights and of movement, images: all tables are drawn."""
 
 
 def settings_of(run: Path) -> dict:
@@ -37,9 +37,8 @@ def write_tables(run: Path, values: dict) -> None:
     """Collect the tables of a run from its files."""
     settings, tables = read_run(values), run / "tables"
     folders = [run / job.place.folder for job in trainings(settings)]
-    layers, distributions = describe(run, settings)
     made = {"levels": collect_levels(folders, settings), "curves": collect_curves(folders)}
-    for name, table in (made | {"layers": layers, "distributions": distributions}).items():
+    for name, table in (made | describe(run, settings)).items():
         write_table(tables / f"{name}.csv", table)
     (tables / "settings.json").write_text(settings.model_dump_json(indent=1) + "\n")
 
@@ -299,7 +298,7 @@ def test_histograms_of_some_replicates_are_none_of_all(whole, capsys, tmp_path):
     ]
     (parts[1] / "distributions.csv").unlink()
     said = refusal(capsys, tmp_path, *parts)
-    assert "histograms of its replicates 0 alone" in said
+    assert "tells of its replicates 0 alone" in said
     assert "--figures" in said
     figures = ["--figures", *WITHOUT_HISTOGRAMS]
     assert main(["join", *map(str, parts), "--output", str(tmp_path / "both"), *figures]) == 0

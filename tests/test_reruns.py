@@ -65,7 +65,11 @@ def test_edited_code_repeats_what_it_decides(smoke, edited, repeated):
         ("prune", {"pruning/selection.py", "arms/operations.py", "arrays/files.py"}, "training/"),
         ("make-control", {"arms/masks.py", "networks/steps.py", "randomness.py"}, "training/"),
         ("collect", {"analysis/tables.py", "analysis/speed.py", "settings/columns.py"}, "training/torch_engine.py"),
-        ("describe-tickets", {"analysis/ticket_weights.py", "analysis/experiment.py"}, "figures/"),
+        (
+            "describe-tickets",
+            {"analysis/ticket_weights.py", "analysis/pixels.py", "analysis/experiment.py"},
+            "figures/",
+        ),
         ("judge-claims", {"analysis/claims_lenet.py", "analysis/statistics.py", "analysis/claims_text.py"}, "figures/"),
         ("plot", {"figures/style.py", "analysis/measures.py", "analysis/tables.py"}, "analysis/claims_lenet.py"),
     ],

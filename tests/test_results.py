@@ -14,6 +14,7 @@ from lottery.analysis.experiment import AT_EARLY_STOP, TrainedExperiment
 from lottery.analysis.speed import read_judged, read_levels
 from lottery.analysis.statistics import mean_estimate
 from lottery.analysis.tables import CURVES, LEVELS, read_table
+from lottery.evidence.publication import figures_of_published
 from lottery.evidence.repeats import judge_published
 from lottery.figures.catalog import figures_of_run
 from lottery.figures.choices import PANELS, SIZE
@@ -70,12 +71,19 @@ SHOWN = ("appendix-g-part", "conv-fashion", "paper-mnist", "recipes")
 """Runs whose figures are of many kinds and soon drawn."""
 
 
+BEFORE_PIXELS = {"paper-mnist", "paper-mnist-tenth"}
+"""Runs of all figures that were published before the table of one of them: their masks are not in the repository."""
+
+
 @pytest.mark.parametrize(
     "run", [pytest.param(run, id=run.name, marks=[] if run.name in SHOWN else pytest.mark.long) for run in RUNS]
 )
 def test_the_figures_are_drawn_from_the_tables(run, tmp_path):
     levels = read_levels(run)
-    for name in figures_of_run(read_finished_run(run / "settings.json")):
+    names = figures_of_published(run)
+    left_out = set(figures_of_run(read_finished_run(run / "settings.json"))) - set(names)
+    assert left_out == ({"figure-masks"} if run.name in BEFORE_PIXELS else set())
+    for name in names:
         drawn = tmp_path / f"{name}.svg"
         draw(name, levels, read_details(run, name), [drawn])
         assert drawn.read_text() == (run / drawn.name).read_text(), name

@@ -10,7 +10,8 @@ from test_claims import made_up_levels
 from lottery.analysis.claims import judge
 from lottery.analysis.claims_lenet import ADAM
 from lottery.analysis.claims_weights import TICKET, WEIGHTS
-from lottery.analysis.tables import DISTRIBUTIONS, LAYERS, read_table
+from lottery.analysis.pixels import kept_by_pixel, pixel_rows, shown_sizes
+from lottery.analysis.tables import DISTRIBUTIONS, LAYERS, PIXELS, read_table
 from lottery.analysis.ticket_weights import (
     MOST_BINS,
     Dense,
@@ -206,6 +207,22 @@ def test_claims_about_both_optimisers(arrays):
     assert alone.loc["F6c", "verdict"] == "not run"
 
 
+def test_shares_of_pixels_are_means_over_masks_units_and_channels():
+    kept = np.zeros((2, 3, 12), bool)  # two masks of three units that see images of 3 x 2 x 2
+    kept[0, 0, 1] = kept[1, 2, 5] = kept[0, 1, 9] = kept[1, 1, 9] = True  # row 0, column 1, in each channel
+    kept[0, 0, 10] = True  # row 1, column 0, in the last
+    shares = kept_by_pixel(kept, (3, 2, 2))
+    np.testing.assert_allclose(shares, [[0, 4 / 18], [1 / 18, 0]])
+    np.testing.assert_allclose(kept_by_pixel(kept[:, :, :6], (2, 3)), [[0, 1 / 6, 0], [0, 0, 1 / 6]])
+
+
+def test_images_are_of_the_papers_sizes_or_of_the_smallest_ticket():
+    assert shown_sizes([100, 80.0, 51.4, 26.1, 2.9]) == [51.4, 26.1]
+    assert shown_sizes([100, 80.0, 64.0]) == [64.0]
+    rows = pixel_rows((1, 2), {3: np.array([[[True, False], [True, True]]])}, {51.3: 3})
+    assert rows.to_dict("list") == {"level": [3, 3], "row": [0, 0], "column": [0, 1], "kept": [1.0, 0.5]}
+
+
 def test_tables_of_a_run(smoke):
     tables = smoke.folder / "results/smoke/tables"
     layers = read_table(tables / "layers.csv", LAYERS)
@@ -214,6 +231,10 @@ def test_tables_of_a_run(smoke):
     kept = layers[layers["replicate"] == 1].groupby("level")["weights"].sum()
     ticket = levels[(levels["arm"] == "iterative") & (levels["replicate"] == 1)].set_index("level")["weights"]
     assert kept[ticket.index].tolist() == ticket.tolist()
+    pixels = read_table(tables / "pixels.csv", PIXELS)
+    shown = layers[(layers["layer"] == 1) & layers["level"].isin(pixels["level"])].groupby("level")["weights"].mean()
+    np.testing.assert_allclose(300 * pixels.groupby("level")["kept"].sum(), shown, rtol=1e-5)
+    assert set(pixels["level"]) == {3}
     distributions = read_table(tables / "distributions.csv", DISTRIBUTIONS)
     drawn = distributions.groupby("quantity")["level"].unique().map(list)
     assert drawn["initial"] == [0], "the only one of the paper's sizes"

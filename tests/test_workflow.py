@@ -45,12 +45,15 @@ def test_files_of_the_contract(smoke):
     pictures = {f"{name}.{suffix}" for name in FIGURES for suffix in ("pdf", "svg", "png")}
     assert {path.name for path in (run / "figures").iterdir()} == pictures
     tables = {"levels.csv", "curves.csv", "weights.csv", "settings.json", "claims.csv", "claims.md", "claims.html"}
-    tables |= {"layers.csv", "distributions.csv", "speed.csv"}
+    tables |= {"layers.csv", "distributions.csv", "pixels.csv", "speed.csv"}
     assert {path.name for path in (run / "tables").iterdir()} == tables
     assert {path.name for path in run.iterdir() if path.is_file()} == {"settings.json"}
 
 
-FIGURES = [f"figure{name}" for name in ("1", "3", "4a", "4b", "4c", 11, 12, 14, 15, 19, 20, 21, 23, "-size", "-speed")]
+FIGURES = [
+    f"figure{name}"
+    for name in ("1", "3", "4a", "4b", "4c", 11, 12, 14, 15, 19, 20, 21, 23, "-masks", "-size", "-speed")
+]
 
 
 def test_nothing_is_written_outside_the_results(smoke):

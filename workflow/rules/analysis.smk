@@ -45,6 +45,7 @@ use rule collect as describe_tickets with:
     output:
         layers="<results>/tables/layers.csv",
         distributions="<results>/tables/distributions.csv",
+        pixels="<results>/tables/pixels.csv",
     log:
         "<logs>/describe_tickets.log",
     benchmark:

@@ -70,6 +70,15 @@ DISTRIBUTIONS = ["experiment", "quantity", "level", "weights_remaining", "layer"
 is empty where there is none: no weights, or all of one value.
 """
 
+PIXELS = ["experiment", "level", "row", "column", "kept"]
+"""Columns of pixels.csv: of the iterative tickets of networks whose first layer sees a whole image, the share of each
+pixel's links to the units of that layer that are kept, mean over channels and replicates. row, column: of the pixel,
+from 0 at the upper left.
+"""
+
+OF_TICKETS = {"layers": LAYERS, "distributions": DISTRIBUTIONS, "pixels": PIXELS}
+"""The tables that tell which weights are in tickets, and their columns."""
+
 BARRIERS = ["experiment", "pair", "arm", "level", "replicate", "draw", "weights_remaining"]
 BARRIERS += ["train_barrier", "test_barrier", "train_error", "train_error_other", "test_error", "test_error_other"]
 """Columns of barriers.csv: how error rises on the line between two trained networks, fractions. arm, level, draw: of
@@ -293,10 +302,9 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
 def columns_of(name: str) -> list[str]:
     """The columns of a table of this file name, without its ending."""
     return {
+        **OF_TICKETS,
         "levels": LEVELS,
         "curves": CURVES,
-        "layers": LAYERS,
-        "distributions": DISTRIBUTIONS,
         "speed": SPEED,
         "weights": WEIGHTS,
         "barriers": BARRIERS,

@@ -12,9 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lottery.analysis.experiment import nearest_size
-from lottery.analysis.tables import DISTRIBUTIONS, LAYERS
+from lottery.analysis.pixels import pixel_rows
+from lottery.analysis.tables import LAYERS, OF_TICKETS
 from lottery.arms.places import DENSE, Place
 from lottery.arrays.weights import read_mask, read_parameters
+from lottery.datasets.catalog import source
 from lottery.networks import Network
 from lottery.runs.jobs import Job, network_of
 from lottery.runs.listing import DESCRIBED_ARM, described, groups_of, levels_of
@@ -32,28 +34,36 @@ these was trained: initial values; |trained - initial| and
 |trained| - |initial| of the dense network's weights; the kept shares of units' incoming and outgoing links.
 """
 
+Weights = dict[str, NDArray]
+"""[replicates, outputs, inputs] of every layer."""
+
 MOST_BINS = 100
 DIGITS = 6
 
 
-def describe(run: Path, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The tables layers.csv and distributions.csv of a run. Raises LotteryError naming a file that is not as it should.
+def describe(run: Path, settings: Settings) -> dict[str, pd.DataFrame]:
+    """The tables OF_TICKETS of a run, by name. Raises LotteryError naming a file that is not as it should.
 
     run: the folder `results/<run>`.
     """
-    layers, distributions = [], []
-    for name in described(settings):
-        dense, tickets = read_tickets(run, name, settings)
-        network = network_of(settings.experiments[name])
-        layers.append(layer_rows(network, dense, tickets).assign(experiment=name))
-        distributions.append(distribution_rows(network, dense, tickets).assign(experiment=name))
-    if not layers:
-        return pd.DataFrame(columns=LAYERS), pd.DataFrame(columns=DISTRIBUTIONS)
-    return pd.concat(layers)[LAYERS], pd.concat(distributions)[DISTRIBUTIONS]
+    found: dict[str, list[pd.DataFrame]] = {name: [pd.DataFrame(columns=OF_TICKETS[name])] for name in OF_TICKETS}
+    for experiment in described(settings):
+        dense, tickets = read_tickets(run, experiment, settings)
+        network, data = network_of(settings.experiments[experiment]), source(settings.experiments[experiment].dataset)
+        first = {level: masks[network.weight_names()[0]] for level, masks in tickets.items()}
+        own = {
+            "layers": layer_rows(network, dense, tickets),
+            "distributions": distribution_rows(network, dense, tickets),
+            "pixels": pixel_rows(data.image_shape, first, percents_of(tickets)),
+        }
+        for name, rows in own.items():
+            found[name].append(rows.assign(experiment=experiment))
+    return {name: pd.concat(tables[1:] or tables)[OF_TICKETS[name]] for name, tables in found.items()}
 
 
-Weights = dict[str, NDArray]
-"""[replicates, outputs, inputs] of every layer."""
+def percents_of(tickets: dict[int, Weights]) -> dict[float, int]:
+    """Levels by their percent of weights remaining."""
+    return {100 * remaining(masks, 0): level for level, masks in tickets.items()}
 
 
 class Dense:
@@ -125,7 +135,7 @@ def layer_rows(network: Network, dense: Dense, tickets: dict[int, Weights]) -> p
 
 def distribution_rows(network: Network, dense: Dense, tickets: dict[int, Weights]) -> pd.DataFrame:
     """Rows of distributions.csv without the experiment."""
-    percents = {100 * remaining(masks, 0): level for level, masks in tickets.items()}
+    percents = percents_of(tickets)
     histograms = []
     for quantity in QUANTITIES:
         for percent in sizes_of(quantity, percents):

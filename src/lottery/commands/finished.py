@@ -116,6 +116,19 @@ def publish(run: Run, *, output: Annotated[Path, Told("folder to write to, such 
     publish_run(run, output)
 
 
+def report(
+    run: Run,
+    *,
+    output: Annotated[Path | None, Told("file to write; default: report.html in the run's folder", "FILE")] = None,
+) -> None:
+    """Write a finished run as one page of HTML: scoreboard, figures, claims, masks, settings. It needs no network."""
+    from lottery.report.page import write_report
+
+    written = output or run / "report.html"
+    write_report(run, written)
+    print(f"{written}: {written.stat().st_size:,} bytes")
+
+
 def join(
     parts: Annotated[list[Path], Told("results/<run> or docs/results/<run>", "PART")],
     *,

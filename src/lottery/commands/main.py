@@ -33,6 +33,7 @@ VERBS: list[Callable[..., None]] = [
     finished.tell_worth,
     finished.let_go,
     finished.publish,
+    finished.report,
     finished.join,
     finished.pool,
     finished.compare,

@@ -16,13 +16,12 @@ def collect(run: Run, *, settings: SettingsFile = None) -> None:
 
 
 def describe_tickets(run: Run, *, settings: SettingsFile = None) -> None:
-    """Tell which weights are in the tickets: initial values, movement, links of units."""
+    """Tell which weights are in the tickets: initial values, movement, links of units and of pixels."""
     from lottery.analysis.tables import write_table
     from lottery.analysis.ticket_weights import describe
 
-    layers, distributions = describe(run, read_settings_of(run, settings))
-    write_table(run / "tables" / "layers.csv", layers)
-    write_table(run / "tables" / "distributions.csv", distributions)
+    for name, table in describe(run, read_settings_of(run, settings)).items():
+        write_table(run / "tables" / f"{name}.csv", table)
 
 
 def describe_structure(run: Run, *, settings: SettingsFile = None) -> None:
@@ -71,11 +70,12 @@ def plot(
     threads: Annotated[int, Told("figures drawn at once")] = 1,
 ) -> None:
     """Draw figures from the tables."""
+    from lottery.evidence.publication import figures_of_published
     from lottery.figures.catalog import figures_of_run
     from lottery.figures.drawing import FORMATS, PUBLISHED, draw_several
 
-    names = figures or figures_of_run(read_settings_of(run, settings))
     if (run / "levels.csv").exists():
-        draw_several(run, run, names, PUBLISHED, threads)
+        draw_several(run, run, figures or figures_of_published(run), PUBLISHED, threads)
     else:
+        names = figures or figures_of_run(read_settings_of(run, settings))
         draw_several(run / "tables", run / "figures", names, FORMATS, threads)

@@ -5,7 +5,7 @@ import json
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from lottery.analysis.pixels import shown_sizes
 from lottery.analysis.speed import DECIMALS, read_speed
 from lottery.analysis.tables import (
     COUNTS,
@@ -41,7 +42,7 @@ from lottery.settings import NAME, Experiment, Settings
 FREE = {"replicates", "replicates_per_job", *INDIFFERENT}
 """Keys of an experiment that parts may differ in: they change no result of a replicate."""
 
-OPTIONAL = {"layers", "distributions"}
+OPTIONAL = {"layers", "distributions", "pixels"}
 """Tables that not every run has."""
 
 KEYS = {
@@ -50,6 +51,7 @@ KEYS = {
     "speed": NETWORK,
     "layers": ["experiment", "level", "layer", "replicate"],
     "distributions": ["experiment", "quantity", "level", "layer", "kept", "low"],
+    "pixels": ["experiment", "level", "row", "column"],
 }
 """Columns that name a row of each table."""
 
@@ -116,8 +118,9 @@ def join(
         tables["speed"] = speed.astype(dict.fromkeys(ITERATIONS, "Float64")).astype(dict.fromkeys(ITERATIONS, "Int64"))
     if described(settings):
         tables["layers"] = in_order(rows_of(parts, "layers"), "layers", ticket_layers(settings))
-        if drawn := [name for name in names if details_of(name) == "distributions"]:
-            tables["distributions"] = joined_distributions(parts, settings, tables["layers"], drawn)
+        for name, order in OF_ALL_REPLICATES.items():
+            if drawn := [figure for figure in names if details_of(figure) == name]:
+                tables[name] = joined_of_all(parts, settings, tables["layers"], name, order, drawn)
     made = joined_made(parts, levels)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -322,33 +325,53 @@ def joined_curves(parts: Sequence[Part], levels: pd.DataFrame, figures: list[str
     return drawn_curves(levels, curves[columns_of("curves")], figures).round(DECIMALS)
 
 
-def joined_distributions(
-    parts: Sequence[Part], settings: Settings, layers: pd.DataFrame, figures: list[str]
-) -> pd.DataFrame:
-    """The histograms, in the order of a single run.
+def histograms_of(experiment: str, levels: Mapping[float, int]) -> list[Row]:
+    """The histograms of an experiment, in their order; levels: by percent of weights remaining."""
+    return [(experiment, quantity, levels[size]) for quantity in QUANTITIES for size in sizes_of(quantity, levels)]
 
-    layers: the joined table. Raises LotteryError when a part's are of some replicates alone, or when there are none.
+
+def images_of(experiment: str, levels: Mapping[float, int]) -> list[Row]:
+    """The images of an experiment's masks, in their order; levels: by percent of weights remaining."""
+    return [(experiment, levels[size]) for size in shown_sizes(levels)]
+
+
+Order = tuple[Callable[[str, Mapping[float, int]], list[Row]], dict[str, bool]]
+"""The first of the columns KEYS of an experiment's rows, in their order; and by which columns they ascend in these."""
+
+OF_ALL_REPLICATES: dict[str, Order] = {
+    "distributions": (histograms_of, {"layer": True, "kept": False, "low": True}),
+    "pixels": (images_of, {"row": True, "column": True}),
+}
+"""Tables of numbers over all replicates of an experiment, from which no table tells those of more."""
+
+
+def joined_of_all(
+    parts: Sequence[Part], settings: Settings, layers: pd.DataFrame, table: str, order: Order, figures: list[str]
+) -> pd.DataFrame:
+    """A table of numbers over all replicates, in the order of a single run.
+
+    layers: the joined table; figures: those that draw it. Raises LotteryError when a part's are of some replicates
+    alone, or when there are none.
     """
     way_out = f"--figures may name others than {', '.join(figures)}"
-    histograms = rows_of(parts, "distributions")
+    rows = rows_of(parts, table)
     for part in parts:
-        own = histograms.loc[histograms["part"] == str(part.folder), "experiment"]
+        own = rows.loc[rows["part"] == str(part.folder), "experiment"]
         for name in own.unique():
             found = part.replicates(name)
             if len(found) < settings.experiments[name].replicates:
                 some = ", ".join(map(str, found))
                 raise LotteryError(
-                    f"{part.folder}: distributions.csv: experiment {name}: histograms of its replicates {some} alone,"
+                    f"{part.folder}: {table}.csv: experiment {name}: tells of its replicates {some} alone,"
                     f" from which no table tells those of all; {way_out}"
                 )
-    expected = []
+    expected, (rows_expected, ascending) = list[Row](), order
     for name in described(settings):
         ticket = layers[(layers["experiment"] == name) & (layers["replicate"] == 0)]
         levels = dict(zip(100 * ticket["weights_remaining"], ticket["level"], strict=True))
-        expected += [(name, quantity, levels[size]) for quantity in QUANTITIES for size in sizes_of(quantity, levels)]
-    by_layer = histograms.sort_values(["layer", "kept", "low"], ascending=[True, False, True])
+        expected += rows_expected(name, levels)
     try:
-        return in_order(by_layer, "distributions", expected)
+        return in_order(rows.sort_values([*ascending], ascending=[*ascending.values()]), table, expected)
     except LotteryError as error:
         raise LotteryError(f"{error}; {way_out}") from None
 

@@ -24,11 +24,14 @@ from lottery.runs.lines import lines
 from lottery.runs.listing import compared_files, described, trainings
 from lottery.runs.reading import parsed_json, read_finished_run
 
+DRAWN = ("distributions", "pixels")
+"""Tables for figures alone."""
+
 
 def publish(run: Path, folder: Path) -> None:
     """Write the evidence of a finished run into a folder: small files only.
 
-    levels.csv, layers.csv and settings.json as the run has them, and distributions.csv where a figure draws it;
+    levels.csv, layers.csv and settings.json as the run has them, and the tables DRAWN where a figure draws them;
     curves.csv with what its figures draw of it, rounded, and speed.csv by all of it; verdicts and figures (SVG and PNG)
     made from these tables; machine.json, which tells what made the run. Raises LotteryError when the run is not
     complete.
@@ -39,7 +42,7 @@ def publish(run: Path, folder: Path) -> None:
     names = figures_of_run(settings)
     copied = ["levels.csv", "settings.json"] + ["layers.csv"] * bool(described(settings))
     copied += ["barriers.csv"] * bool(lines(settings)) + ["overlaps.csv"] * bool(compared_files(settings))
-    copied += ["distributions.csv"] * any(details_of(name) == "distributions" for name in names)
+    copied += [f"{table}.csv" for table in DRAWN if any(details_of(name) == table for name in names)]
     for name in copied:
         read_bytes(tables / name)
     curves = read_table(tables / "curves.csv", CURVES)
@@ -70,6 +73,12 @@ def conclude_claims(tables: Path, folder: Path | None = None, parts: Collection[
     verdicts, left = judge_published(folder or tables, tables, parts)
     write_table(tables / "claims.csv", verdicts)
     write_text(tables / "claims.md", as_markdown(verdicts, left))
+
+
+def figures_of_published(folder: Path) -> list[str]:
+    """The figures of a published run: those of its settings but such as draw a table that it was published before."""
+    names = figures_of_run(read_finished_run(folder / "settings.json"))
+    return [name for name in names if details_of(name) != "pixels" or (folder / "pixels.csv").exists()]
 
 
 def drawn_curves(levels: pd.DataFrame, curves: pd.DataFrame, figures: list[str]) -> pd.DataFrame:

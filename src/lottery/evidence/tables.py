@@ -56,8 +56,10 @@ def texts_of(run: Path, verb: str, settings: Settings) -> dict[str, str]:
         claims = judge(*read_judged(run / "tables"))
         return {"claims.csv": as_csv(claims), "claims.md": as_markdown(claims), "claims.html": as_html(claims)}
     if verb == "describe-tickets":
-        layers, distributions = describe(run, settings)
-        return {"layers.csv": as_csv(layers), "distributions.csv": as_csv(distributions)}
+        told = {f"{name}.csv": as_csv(table) for name, table in describe(run, settings).items()}
+        if not (run / "tables/pixels.csv").exists():  # a run that was described before there was one
+            del told["pixels.csv"]
+        return told
     if verb == "collect-barriers":
         return {"barriers.csv": as_csv(collect_barriers(run, settings))}
     if verb == "compare-masks":

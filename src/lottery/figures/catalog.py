@@ -292,6 +292,14 @@ CATALOG = {
             " small network have done as well?",
             (any_of("iterative"), any_of("small-dense")),
         ),
+        Figure(
+            "figure-masks",
+            "Which pixels tickets read, level by level",
+            kinds.KeptPixels(),
+            "The share of each pixel's links to the first hidden layer that is kept, in tickets of falling size: bright"
+            " where most of a ticket's links are, dark where there are none. The dense network has all of them, at"
+            " every pixel. Not in the paper.",
+        ),
         *FOLLOW_UPS,
     ]
 }

@@ -29,6 +29,7 @@ from lottery.figures import (
     moments,
     noise,
     overlaps,
+    pixels,
     recovered,
     ticket_weights,
     untrained,
@@ -61,6 +62,7 @@ DRAWN_BY: dict[type[kinds.Picture], Callable[[Any, pd.DataFrame, pd.DataFrame], 
     kinds.ByWeights: by_size.accuracy_by_weights,
     kinds.Effects: choices.choices,
     kinds.Histograms: ticket_weights.histograms,
+    kinds.KeptPixels: pixels.kept_pixels,
 }
 """From levels.csv and the further table to a figure, by the kind of picture."""
 

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, TypeAlias
 from lottery.errors import LotteryError
 from lottery.figures.looks import LOOKS
 
-Details = Literal["curves", "distributions", "overlaps"]
+Details = Literal["curves", "distributions", "overlaps", "pixels"]
 
 Line: TypeAlias = tuple[str, float]
 """An arm and a size."""
@@ -215,6 +215,13 @@ class Histograms(Picture):
 
     details: ClassVar[Details] = "distributions"
     quantity: str
+
+
+@dataclass(frozen=True)
+class KeptPixels(Picture):
+    """Images of which pixels tickets read, from pixels.csv: a row for each experiment, an image for each size."""
+
+    details: ClassVar[Details] = "pixels"
 
 
 @dataclass(frozen=True)

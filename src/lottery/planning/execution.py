@@ -145,9 +145,8 @@ def write_tables(settings: Settings, run: Path) -> None:
     """Collect and judge a run that is whole, as the verbs `collect` and `judge-claims` do."""
     collect(run, settings)
     if described(settings):
-        layers, distributions = describe(run, settings)
-        write_table(run / "tables" / "layers.csv", layers)
-        write_table(run / "tables" / "distributions.csv", distributions)
+        for name, table in describe(run, settings).items():
+            write_table(run / "tables" / f"{name}.csv", table)
     if lines(settings):
         write_table(run / "tables" / "barriers.csv", collect_barriers(run, settings))
     if compared_files(settings):

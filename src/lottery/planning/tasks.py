@@ -37,7 +37,7 @@ MADE: dict[str, tuple[str, ...]] = {
         "tables/weights.csv",
         "tables/settings.json",
     ),
-    "describe-tickets": ("tables/layers.csv", "tables/distributions.csv"),
+    "describe-tickets": ("tables/layers.csv", "tables/distributions.csv", "tables/pixels.csv"),
     "collect-barriers": ("tables/barriers.csv",),
     "compare-masks": ("tables/overlaps.csv",),
     "judge-claims": ("tables/claims.csv", "tables/claims.md", "tables/claims.html"),

@@ -63,7 +63,7 @@ LET_GO = "tables/let-go.json"
 
 def of_described(run: Path, settings: Settings) -> str:
     """The checksums of the files that tell of weights, and the code and settings that make them, as JSON."""
-    tables = [run / "tables" / name for name in ("layers.csv", "distributions.csv")]
+    tables = [run / "tables" / name for name in ("layers.csv", "distributions.csv", "pixels.csv")]
     told: dict[str, Any] = {
         "sha256": {path.name: sha256(path) for path in tables if path.exists()},
         "code": of_verb("describe-tickets"),
