@@ -1,7 +1,7 @@
 # `make` or `make figures`: the paper's figures from tickets found on this machine. `make test`: the tests.
 # Both first create .venv from exact versions with hashes, if it is missing or older than requirements.lock.
 .DELETE_ON_ERROR:
-.PHONY: figures paper-mnist judge plan report provenance bench bench-networks test test-all test-slow test-slurm lint format lock documents
+.PHONY: figures paper-mnist judge plan report provenance bench bench-networks test test-all test-slow test-slurm lint format lock documents site
 
 PYTHON ?= python3
 READY := .venv/.ready
@@ -28,6 +28,7 @@ endef
 # All published verdicts anew, from the published tables: after a claim or a rule of judging has changed.
 judge: $(READY)
 	.venv/bin/lottery judge-claims $(patsubst %/levels.csv,%,$(wildcard docs/results/*/levels.csv))
+	.venv/bin/lottery document
 
 # What a run would cost, before it starts: make plan CONFIG="config/paper-mnist.yaml config/paper-mnist-tenth.yaml"
 plan: $(READY)
@@ -74,9 +75,14 @@ format: $(READY)
 	.venv/bin/ruff format --quiet
 	.venv/bin/snakefmt Snakefile workflow
 
-# The reference of all settings and the JSON schema, from their declarations.
+# What stands in pages and in the JSON schema from declarations and published runs.
 documents: $(READY)
-	.venv/bin/lottery document-settings --schema workflow/schemas/config.schema.json --readme config/README.md
+	.venv/bin/lottery document
+
+# The pages as a site, results/site/index.html, with a search that needs no network. The theme is kept until May 2027, as it says at each
+# build; its successor Zensical reads the same mkdocs.yml.
+site: $(READY)
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet
 
 # What builds a package comes first, from its own lock, so that no build fetches anything.
 $(READY): requirements.lock requirements-build.lock pyproject.toml

@@ -205,7 +205,7 @@ def test_the_table_of_a_run_has_every_layer_of_every_network_with_a_mask(run, tm
 
 
 def test_the_worth_told_on_the_page_is_that_of_the_published_run(capsys):
-    """Each row of the page is one that the verb prints, and the README says the same."""
+    """Each row of the page is one that the verb prints, and its sentence and the README say the same."""
     assert main(["tell-worth", str(REPOSITORY / "docs/results/paper-mnist")]) == 0
     printed = [cells(line) for line in capsys.readouterr().out.splitlines()]
     page = (REPOSITORY / "docs/tickets.md").read_text().split("## Worth it?")[1]
@@ -223,12 +223,13 @@ def test_the_worth_told_on_the_page_is_that_of_the_published_run(capsys):
             float(f"{expected.iloc[1]:.0f}"),
             *(float(f"{value:.2g}") for value in expected.iloc[2:]),
         ]
-    readme = (REPOSITORY / "README.md").read_text()
+    said, readme = (" ".join(text.split()) for text in (page, (REPOSITORY / "README.md").read_text()))
     found, (own, dense), paid = rows[0][2], [float(each) for each in re.findall(r"[\d.]+", rows[0][5])], rows[0][6]
-    assert f"334\ncore-seconds, and each training of it to its early stop saves {dense - own:.1f}" in readme
+    assert f"334 core-seconds, and each training of it to its early stop saves {dense - own:.1f}" in said
     assert found == "334"
-    assert f"paid after {float(paid):.0f} trainings" in readme
-    assert f"after {float(rows[3][6]):.0f}. [What" in readme
+    once = f"{float(rows[3][6]):.0f}"
+    assert f"paid after {float(paid):.0f} trainings; pruned in one shot to 13.5%, after {once}." in said
+    assert f"paid after {float(paid):.0f} trainings, pruned in one shot one of 13.5% after {once}." in readme
 
 
 def cells(line: str) -> list[str]:

@@ -7,11 +7,11 @@ import pytest
 from conftest import REPOSITORY, SMOKE, job_counts, overlay
 
 
-def test_the_rule_graph_of_the_readme_is_that_of_the_rules(smoke):
+def test_the_rule_graph_of_the_pages_is_that_of_the_rules(smoke):
     said = smoke("--rulegraph", "mermaid-js")
     names = dict(re.findall(r"(id\d+)\[(\w+)\]", said))
     edges = {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", said)}
-    shown = (REPOSITORY / "README.md").read_text().split("```mermaid")[1].split("```")[0]
+    shown = (REPOSITORY / "docs/design.md").read_text().split("```mermaid")[1].split("```")[0]
     assert set(re.findall(r"(\w+) --> (\w+)", shown)) == edges
 
 

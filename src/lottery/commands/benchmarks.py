@@ -149,16 +149,3 @@ def compile_kernels() -> None:
 
     sparse_engine.compile_kernels()
     compiled.kernels()
-
-
-def document_settings(
-    *,
-    schema: Annotated[Path, Told("JSON schema to write")],
-    readme: Annotated[Path, Told("page whose reference is replaced")],
-) -> None:
-    """Write the JSON schema and the reference of all settings from their declarations."""
-    from lottery.settings.reference import readme_with_reference
-    from lottery.settings.reference import schema as schema_of_settings
-
-    write_text(schema, schema_of_settings())
-    write_text(readme, readme_with_reference(readme.read_text()))

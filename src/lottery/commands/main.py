@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from lottery import __version__, extensions
-from lottery.commands import benchmarks, finished, steps, tables, tickets
+from lottery.commands import benchmarks, documents, finished, steps, tables, tickets
 from lottery.commands.options import add_arguments
 from lottery.errors import LotteryError
 
@@ -44,7 +44,7 @@ VERBS: list[Callable[..., None]] = [
     benchmarks.bench_inference,
     benchmarks.check_card,
     benchmarks.compile_kernels,
-    benchmarks.document_settings,
+    documents.document,
 ]
 
 

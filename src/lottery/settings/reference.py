@@ -19,8 +19,6 @@ from lottery.settings import (
     Training,
 )
 
-BEGIN, END = "<!-- reference: begin -->", "<!-- reference: end -->"
-
 SECTIONS: list[tuple[str, type[Section]]] = [
     ("Top level", Settings),
     ("`datasets.<name>`", Pictures),
@@ -39,12 +37,9 @@ def schema() -> str:
     return json.dumps(described, indent=2) + "\n"
 
 
-def readme_with_reference(readme: str) -> str:
-    """The page with everything between its two marks replaced by the tables of today's settings."""
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    tables = "\n\n".join(f"### {title}\n\n{table(section)}" for title, section in SECTIONS)
-    return f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}"
+def as_markdown() -> str:
+    """The tables of today's settings."""
+    return "\n\n".join(f"### {title}\n\n{table(section)}" for title, section in SECTIONS)
 
 
 def table(section: type[Section]) -> str:

@@ -1,7 +1,7 @@
 """Typed settings: the one place that says which keys exist, their types, units, defaults and bounds.
 
 `workflow/schemas/config.schema.json` and `config/README.md` are written from these classes
-(`python -m lottery document-settings`), and a test fails when they differ.
+(`python -m lottery document`), and a test fails when they differ.
 """
 
 import json
