@@ -30,9 +30,9 @@ rule plot:
     resources:
         mem_mb=1000,
         runtime=10,
-        settings=SETTINGS_FILE,
     params:
         run=of_run,
+        figures=figure_names(),
         extensions=options(extensions_of_figures()),
         verb="plot",
         depends_on=[CATALOG[figure].told for figure in figure_names()],
@@ -40,5 +40,5 @@ rule plot:
     message:
         "Draw the figures"
     shell:
-        "python -m lottery {params.verb} {params.run:q} {params.extensions:q} --settings {resources.settings}"
-        " --threads {threads} > {log} 2>&1"
+        "python -m lottery {params.verb} {params.run:q} {params.figures:q} {params.extensions:q} --threads {threads}"
+        " > {log} 2>&1"

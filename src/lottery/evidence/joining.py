@@ -118,9 +118,9 @@ def join(
         tables["speed"] = speed.astype(dict.fromkeys(ITERATIONS, "Float64")).astype(dict.fromkeys(ITERATIONS, "Int64"))
     if described(settings):
         tables["layers"] = in_order(rows_of(parts, "layers"), "layers", ticket_layers(settings))
-        for name, order in OF_ALL_REPLICATES.items():
+        for name, its_order in OF_ALL_REPLICATES.items():
             if drawn := [figure for figure in names if details_of(figure) == name]:
-                tables[name] = joined_of_all(parts, settings, tables["layers"], name, order, drawn)
+                tables[name] = joined_of_all(parts, settings, tables["layers"], name, its_order, drawn)
     made = joined_made(parts, levels)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
