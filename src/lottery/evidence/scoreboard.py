@@ -67,7 +67,7 @@ def rows_of_claim(rows: pd.DataFrame) -> list[list[str]]:
     run = telling(rows)
     told, others = rows[rows["run"] == run], rows[rows["run"] != run]
     beside = "; ".join(f"{name}: {in_words(found['verdict'])}" for name, found in others.groupby("run"))
-    lines = []
+    lines: list[list[str]] = []
     for experiment, (_, row) in zip(told["experiment"], for_a_terminal(told).iterrows(), strict=True):
         several = f", `{experiment}`" * (len(told) > 1)
         where = f"[{run}](results/{run}/claims.md){several}"
