@@ -198,8 +198,8 @@ def test_the_verb_tells_a_plan_and_starts_nothing(tmp_path, capsys, monkeypatch)
     said = capsys.readouterr().out
     assert "run 'quick' from nothing" in said
     assert "108, of which 41 train 123 networks" in said
-    assert "378 MB" in said
-    assert "262 MB with keep: without-early-stop" in said
+    assert "379 MB" in said
+    assert "263 MB with keep: without-early-stop" in said
     assert not list(elsewhere.iterdir())
 
 
