@@ -88,7 +88,9 @@ def test_the_wheel_holds_the_package_and_its_licence_alone(wheel):
     assert wheel.name == f"lottery_ticket_workflow-{lottery.__version__}-py3-none-any.whl"
     names = zipfile.ZipFile(wheel).namelist()
     source = REPOSITORY / "src"
-    package = {path.relative_to(source).as_posix() for path in source.rglob("lottery/**/*.py")}
+    files = [*source.rglob("lottery/**/*.py"), *source.rglob("lottery/report/page.*")]
+    files += [path for path in source.rglob("lottery/report/libraries/*") if path.is_file()]
+    package = {path.relative_to(source).as_posix() for path in files}
     assert {name for name in names if ".dist-info/" not in name} == package
     assert any(name.endswith("/licenses/LICENSE") for name in names)
 
@@ -119,14 +121,11 @@ def test_the_installed_package_works_from_another_folder(installed, tmp_path, mn
 
     where = told("python", "-c", "import lottery; print(lottery.__file__)")
     assert Path(where.strip()).is_relative_to(installed.parent)
-    assert "document-settings" in told("lottery", "--help")
-    page = tmp_path / "README.md"
-    page.write_text("<!-- reference: begin -->\n<!-- reference: end -->\n")
-    told("lottery", "document-settings", "--schema", "schema.json", "--readme", "README.md")
-    assert (tmp_path / "schema.json").read_bytes() == (REPOSITORY / "workflow/schemas/config.schema.json").read_bytes()
-    assert page.read_text().strip() in (REPOSITORY / "config/README.md").read_text()
+    assert "adopt" in told("lottery", "--help")
     run = finish(tmp_path, mnist, {"lenet-mnist": lenet()})
     place = "lenet-mnist/iterative/level2"
+    told("lottery", "report", str(run), "--output", "report.html")
+    assert "uPlot" in (tmp_path / "report.html").read_text(), "the libraries are in the wheel"
     assert main(["export", str(run), place, "--replicate", "1", "--output", str(tmp_path / "ticket.safetensors")]) == 0
     images = read_arrays(mnist)["test_images"][:100]
     np.save(tmp_path / "images.npy", images)
