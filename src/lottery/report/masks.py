@@ -87,8 +87,9 @@ def levels_told(network: Network, read: Mapping[int, Masks]) -> Iterator[dict[st
     """By level what is told of each layer's masks, means over replicates; `masks` is empty."""
     before: tuple[int, Masks | None] = (0, None)
     for level, masks in read.items():
-        layers = [layer_told(masks[each], before[1] and before[1][each]) for each in network.weight_names()]
-        kept = sum(each["kept"] for each in layers) / network.weights
+        earlier: Masks = before[1] or {}
+        layers = [layer_told(masks[each], earlier.get(each)) for each in network.weight_names()]
+        kept = sum(float(masks[each].sum() / len(masks[each])) for each in network.weight_names()) / network.weights
         yield {"level": level, "before": before[0], "remaining": kept, "layers": layers, "masks": []}
         before = level, masks
 
