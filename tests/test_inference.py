@@ -11,7 +11,8 @@ from conftest import REPOSITORY
 from small_runs import conv, finish, lenet
 
 from lottery.benchmark import inference
-from lottery.benchmark.inference import BATCHES, CONTENDERS, break_even, contenders
+from lottery.benchmark.contenders import CONTENDERS, contenders
+from lottery.benchmark.inference import BATCHES, break_even
 from lottery.benchmark.worth import as_markdown, worth
 from lottery.commands.main import main
 from lottery.errors import LotteryError
@@ -30,7 +31,7 @@ def run(tmp_path_factory, mnist) -> Path:
 def quick(monkeypatch) -> None:
     """Measurements of an instant, without `torch.compile`, which takes longer than all else."""
     monkeypatch.setattr(inference, "SECONDS", 1e-4)
-    monkeypatch.setattr(inference, "COMPILERS", ())
+    monkeypatch.setattr("lottery.benchmark.contenders.COMPILERS", ())
     monkeypatch.setattr(inference, "STARTS", 1)
 
 

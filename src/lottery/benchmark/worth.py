@@ -9,7 +9,8 @@ from lottery.arms.masks import Pruned
 from lottery.arms.places import DENSE
 from lottery.arms.rows import ARMS
 from lottery.arrays import write_text
-from lottery.benchmark.inference import DENSE_CONTENDERS, markdown
+from lottery.benchmark.contenders import DENSE_CONTENDERS
+from lottery.benchmark.inference import markdown
 from lottery.errors import LotteryError
 
 WORTH = ["experiment", "arm", "level", "weights_remaining", "found_seconds", "found_updates", "test_accuracy"]
